@@ -1,0 +1,112 @@
+import type { AppendOutcome, LookUpOutcome } from './actor.ts';
+import type { ConversationId, DeviceId, Seq, UserId } from './ids.ts';
+import type { Answer, ConversationRequest, Delivery } from './requests.ts';
+import type {
+  AppendBatch,
+  ConversationRow,
+  InboxRow,
+  MemberRow,
+  ProjectionWrite,
+  StoredRow,
+} from './rows.ts';
+
+/** The outside interfaces. Each has one contract suite in test/contract that every adapter passes. */
+
+/** A store is away or full: thrown (rejected) by reads and projection writes, never by `append`. */
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable';
+}
+
+/** Where an append's outcome goes: once per batch, later than the call, in no promise. */
+export interface AppendListener {
+  appended(batch: AppendBatch, outcome: AppendOutcome): void;
+}
+
+export interface ReadLimits {
+  readonly rowsMax: number;
+  /** Of env bytes; at least one row is returned whatever its size. */
+  readonly bytesMax: number;
+}
+
+/** The log of all conversations. */
+export interface MessageStore {
+  /** Writes the batch durably. Never throws; the listener hears of it exactly once. */
+  append(batch: AppendBatch, listener: AppendListener): void;
+  /**
+   * Committed rows with from <= seq <= to, seqs rising. `newestFirst` counts the limits down from `to`,
+   * else up from `from`. The caller knows that `to` is committed: a hole within is a broken store, and throws.
+   */
+  read(
+    conv: ConversationId,
+    from: Seq,
+    to: Seq,
+    newestFirst: boolean,
+    limits: ReadLimits,
+  ): Promise<StoredRow[]>;
+  /** The highest seq in the log; 0 for none. */
+  head(conv: ConversationId): Promise<Seq>;
+  /** What was committed under a client message id within the deduplication window of 30 days. */
+  lookUp(conv: ConversationId, user: UserId, device: DeviceId, cmid: string): Promise<LookUpOutcome>;
+}
+
+/** The small tables beside the log. What `append` established and `write` wrote is seen by reads that start later. */
+export interface ProjectionStore {
+  conversation(conv: ConversationId): Promise<ConversationRow | undefined>;
+  members(conv: ConversationId): Promise<MemberRow[]>;
+  /** The whole partition of one user, in no order. */
+  inbox(user: UserId): Promise<InboxRow[]>;
+  inboxRow(user: UserId, conv: ConversationId): Promise<InboxRow | undefined>;
+  /** Upserts, durable when the promise resolves. */
+  write(writes: readonly ProjectionWrite[]): Promise<void>;
+  /** Conversations marked dirty (AppendBatch.dirtySlot) and not cleared since: what a start walks. */
+  dirty(): Promise<ConversationId[]>;
+  /** Forgets the marks of slots below `slot`. */
+  clearDirty(slot: number): Promise<void>;
+}
+
+export type Claim =
+  | { readonly t: 'owned'; readonly fence: number }
+  | { readonly t: 'unavailable'; readonly retryAfterMs: number };
+
+/** Who may append. Embedded, the locked data directory owns everything under one fence per start. */
+export interface Ownership {
+  claim(conv: ConversationId): Promise<Claim>;
+}
+
+/** Edges speak to owners through it: cluster/router. Requests of one session to one conversation stay in order. */
+export interface OwnerLink {
+  submit(request: ConversationRequest): void;
+  /** A user has a session now; owners answer with `head`s of what its inbox does not show yet. */
+  announce(user: UserId): void;
+}
+
+/** Owners speak to edges through it: src/edge. Both calls only queue; the edge writes at the end of the turn. */
+export interface EdgeLink {
+  answer(request: ConversationRequest, answer: Answer): void;
+  deliver(delivery: Delivery): void;
+}
+
+/** Time, turns and chance; the simulation has one of its own. */
+export interface System {
+  /** Unix milliseconds. */
+  now(): number;
+  /** Milliseconds of a clock that never jumps. */
+  monotonic(): number;
+  /** Runs `task` after the present turn's I/O, in the order asked. */
+  soon(task: () => void): void;
+  after(ms: number, task: () => void): Timer;
+  every(ms: number, task: () => void): Timer;
+  /** `count` bytes, fit for ids and jitter. */
+  random(count: number): Uint8Array;
+}
+
+export interface Timer {
+  cancel(): void;
+}
+
+/** The slice of a logger that the code uses; pino is one. */
+export interface Logger {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}

@@ -1,0 +1,155 @@
+import type { ErrorCode } from './errors.ts';
+import type { ConversationId, DeviceId, Seq, UserId } from './ids.ts';
+import type { Entry, Role } from './entry.ts';
+
+/** What every request of a session to a conversation's owner carries. */
+export interface RequestBase {
+  /** The edge that holds the session, and the session's number there (never used twice by one edge). */
+  readonly edge: string;
+  readonly session: number;
+  /** The client's request id; 0 for a frame without one. */
+  readonly id: number;
+  readonly conv: ConversationId;
+  readonly user: UserId;
+  readonly device: DeviceId;
+  /** What the request counts for in a mailbox's byte bound. */
+  readonly bytes: number;
+}
+
+export interface SendRequest extends RequestBase {
+  readonly t: 'send';
+  readonly cmid: string;
+  /** `text` or another name of up to 32 characters. */
+  readonly kind: string;
+  /** The body, owned by the request: never a view of a socket's buffer. */
+  readonly body: Uint8Array;
+  /** Whether the body is UTF-8 text (checked by the edge). */
+  readonly text: boolean;
+  /** The client says that it sent this cmid before. */
+  readonly retry: boolean;
+  /** The place of this send among the session's sends to this conversation, from 1 … */
+  readonly ordinal: number;
+  /** … and the lowest of those still unanswered when it was sent. */
+  readonly base: number;
+}
+
+export type ConversationKind = 'direct' | 'group' | 'supergroup';
+
+export interface CreateRequest extends RequestBase {
+  readonly t: 'create';
+  readonly kind: ConversationKind;
+  /** All members, the creator first, no one twice. */
+  readonly members: readonly UserId[];
+  readonly title: string | undefined;
+}
+
+export interface HistoryRequest extends RequestBase {
+  readonly t: 'history';
+  /** At most one of the two; neither asks for the newest page. Both exclude their seq. */
+  readonly after: Seq | undefined;
+  readonly before: Seq | undefined;
+  readonly limit: number;
+}
+
+export interface MembersRequest extends RequestBase {
+  readonly t: 'members';
+  /** undefined asks for the list. */
+  readonly change: MemberChange | undefined;
+}
+
+export type MemberChange =
+  | { readonly op: 'add'; readonly users: readonly UserId[] }
+  | { readonly op: 'remove'; readonly users: readonly UserId[] }
+  | { readonly op: 'role'; readonly roles: readonly (readonly [UserId, Role])[] }
+  | { readonly op: 'leave' };
+
+export interface ReadRequest extends RequestBase {
+  readonly t: 'read';
+  readonly seq: Seq;
+}
+
+export type ConversationRequest = SendRequest | CreateRequest | HistoryRequest | MembersRequest | ReadRequest;
+
+/** The one answer that a request with an id gets (a `read` gets one only when it fails). */
+export type Answer = AckAnswer | CreatedAnswer | PageAnswer | GrantAnswer | OkAnswer | ErrorAnswer;
+
+export interface AckAnswer {
+  readonly t: 'ack';
+  readonly seq: Seq;
+  readonly ts: number;
+  readonly duplicate: boolean;
+}
+export interface CreatedAnswer {
+  readonly t: 'created';
+}
+export interface PageAnswer {
+  readonly t: 'page';
+  readonly head: Seq;
+  /** `message` frames in their binary form, seqs rising. */
+  readonly frames: readonly Uint8Array[];
+  readonly more: boolean;
+}
+/** Leave for the edge to read the page from the store: rows of seq `from` to `to`, all committed. */
+export interface GrantAnswer {
+  readonly t: 'grant';
+  readonly head: Seq;
+  readonly from: Seq;
+  readonly to: Seq;
+  /** Read from the newest down (a `before` page, whose end is fixed), or from the oldest up. */
+  readonly newestFirst: boolean;
+  readonly limit: number;
+  /** Whether more lies beyond `to` (or, newest first, below `from`) in the direction asked. */
+  readonly moreBeyond: boolean;
+}
+export interface OkAnswer {
+  readonly t: 'ok';
+  readonly seq: Seq;
+  readonly members: readonly (readonly [UserId, Role])[] | undefined;
+}
+export interface ErrorAnswer {
+  readonly t: 'error';
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly retryAfterMs: number | undefined;
+}
+
+/**
+ * The users who receive a conversation's events, from the membership change at `version` on. A new object
+ * for each change, never mutated: an edge caches what it makes of one under its identity.
+ */
+export interface Audience {
+  readonly conv: ConversationId;
+  readonly version: Seq;
+  readonly users: readonly UserId[];
+}
+
+/** What an owner sends to edges. Deliveries of one conversation are in order. */
+export type Delivery = MessageDelivery | HeadDelivery | EntryDelivery;
+
+export interface MessageDelivery {
+  readonly t: 'message';
+  readonly conv: ConversationId;
+  readonly seq: Seq;
+  readonly n: number;
+  /** The `message` frame in its binary form: also what the store keeps. */
+  readonly frame: Uint8Array;
+  readonly audience: Audience;
+  /** The session that sent it, which gets the `ack` alone; session 0: none. */
+  readonly exceptEdge: string;
+  readonly exceptSession: number;
+}
+/** "There is news up to seq": to all sessions of one user. */
+export interface HeadDelivery {
+  readonly t: 'head';
+  readonly conv: ConversationId;
+  readonly user: UserId;
+  readonly seq: Seq;
+  readonly n: number;
+  readonly unread: number;
+}
+/** The conversation as one user sees it, to all of the user's sessions: added, removed, or changed. */
+export interface EntryDelivery {
+  readonly t: 'conversation';
+  readonly user: UserId;
+  readonly entry: Entry;
+}
