@@ -1,0 +1,394 @@
+import type {
+  Activation,
+  AppendOutcome,
+  Completion,
+  ConversationActor,
+  ConversationMessage,
+  LookUpOutcome,
+  Outbox,
+} from '../src/core/actor.ts';
+import type { Entry } from '../src/core/entry.ts';
+import { type ConversationId, type Seq, type UserId, uuidV7Time } from '../src/core/ids.ts';
+import type {
+  ConversationRequest,
+  CreateRequest,
+  HistoryRequest,
+  MembersRequest,
+  ReadRequest,
+  SendRequest,
+} from '../src/core/requests.ts';
+import type { ProjectionWrite } from '../src/core/rows.ts';
+import { LIMITS } from '../src/protocol/limits.ts';
+import { N_AT, readU64 } from '../src/protocol/message-frame.ts';
+import { publishCommitted } from './committed.ts';
+import { Draft, MEMBERS_ROW_BYTES, originHash, rowBytes } from './draft.ts';
+import { HeldSessions } from './held-sessions.ts';
+import { historyPage } from './history-page.ts';
+import { changeMembers } from './member-change.ts';
+import { projectionOf, settleProjection } from './projection.ts';
+import {
+  OUT_OF_TURN_RETRY_MS,
+  refuse,
+  refuseOutOfTurn,
+  refuseStranger,
+  refuseTooMany,
+  UNAVAILABLE_RETRY_MS,
+} from './refusals.ts';
+import { payloadHash, SequencerState } from './sequencer-state.ts';
+import { SessionOrdinals } from './session-ordinals.ts';
+
+const SESSIONS_MAX = 512;
+/** With the batch in flight, these bound the completions that an actor can be owed. */
+const LOOK_UPS_MAX = 1_024;
+const FETCHES_MAX = 256;
+/** What waits behind look-ups: as much as a mailbox holds. */
+const HELD_REQUESTS_MAX = 1_024;
+const HELD_BYTES_MAX = 1024 * 1024;
+/** A request that waits inside for the batch in flight; of a send, up to which seq its id is known to be absent. */
+interface Waiting {
+  readonly request: ConversationRequest;
+  readonly absentTo: Seq;
+}
+
+/**
+ * Owns one conversation: decides each event's place, has it written, and speaks of it only once it is
+ * committed. What arrives during a turn becomes one batch; one batch is in flight at a time.
+ */
+export class ConversationSequencer implements ConversationActor {
+  readonly conv: ConversationId;
+  sealed = false;
+  readonly #fence: number;
+  readonly #ordinals = new SessionOrdinals(SESSIONS_MAX);
+  readonly #held = new HeldSessions(LOOK_UPS_MAX, HELD_REQUESTS_MAX, HELD_BYTES_MAX);
+  readonly #backlog: Waiting[] = [];
+  #state: SequencerState | undefined;
+  #draft: Draft | undefined;
+  #inFlight: Draft | undefined;
+  #fetching = 0;
+
+  constructor(activation: Activation) {
+    this.conv = activation.conv;
+    this.#fence = activation.fence;
+    if (activation.conversation !== undefined)
+      this.#state = new SequencerState(activation, activation.conversation);
+  }
+
+  get head(): Seq {
+    return this.#state?.head ?? 0;
+  }
+  get exists(): boolean {
+    return this.#state !== undefined;
+  }
+  get busy(): boolean {
+    return this.#inFlight !== undefined || this.#draft?.closed === true || this.#backlog.length > 0;
+  }
+  get idle(): boolean {
+    return !this.busy && this.#draft === undefined && this.#held.size === 0 && this.#fetching === 0;
+  }
+  get bytes(): number {
+    return 1_000 + this.#held.bytes + (this.#state?.bytes ?? 0);
+  }
+  get users(): readonly UserId[] {
+    return this.#state?.audience.users ?? [];
+  }
+  entryFor(user: UserId): Entry | undefined {
+    return this.#state?.entryFor(user);
+  }
+  projection(users: ReadonlySet<UserId> | undefined): ProjectionWrite {
+    return projectionOf(this.#existing(), users);
+  }
+  projected(write: ProjectionWrite): void {
+    settleProjection(this.#existing(), write);
+  }
+
+  receive(message: ConversationMessage, now: number, out: Outbox): void {
+    switch (message.t) {
+      case 'appended':
+      case 'lookedUp':
+      case 'fetched':
+        this.#complete(message, now, out);
+        return;
+      default:
+        if (!this.#process(message, 0, now, out)) this.#backlog.push({ request: message, absentTo: 0 });
+    }
+  }
+
+  endTurn(_now: number, out: Outbox): void {
+    const draft = this.#draft;
+    if (draft === undefined || this.#inFlight !== undefined) return;
+    this.#draft = undefined;
+    if (draft.isEmpty) return; // all that it was opened for was refused
+    this.#inFlight = draft;
+    out.append(draft.toBatch(this.conv, this.#fence));
+  }
+
+  #complete(message: Completion, now: number, out: Outbox): void {
+    switch (message.t) {
+      case 'appended':
+        this.#appended(message.outcome, out);
+        break;
+      case 'lookedUp':
+        this.#lookedUp(message.request, message.outcome, out);
+        break;
+      case 'fetched':
+        this.#fetching--;
+        if (message.row === undefined)
+          refuse(message.request, 'unavailable', 'The store cannot be read now.', UNAVAILABLE_RETRY_MS, out);
+        else this.#moveCursor(message.request, message.row.seq, readU64(message.row.env, N_AT), out);
+        break;
+    }
+    this.#drainBacklog(now, out);
+  }
+
+  #drainBacklog(now: number, out: Outbox): void {
+    while (this.#backlog.length > 0 && this.#inFlight === undefined && this.#draft?.closed !== true) {
+      const { request, absentTo } = this.#backlog[0] as Waiting;
+      if (!this.#process(request, absentTo, now, out)) return;
+      this.#backlog.shift();
+    }
+  }
+
+  /** Takes a request in or answers it; false: it must wait until the batch before it is committed. */
+  #process(request: ConversationRequest, absentTo: Seq, now: number, out: Outbox): boolean {
+    if (request.t !== 'read' && this.#held.holds(request)) {
+      if (!this.#held.add(request))
+        refuse(request, 'overloaded', 'Too many requests wait for a look-up.', OUT_OF_TURN_RETRY_MS, out);
+      return true;
+    }
+    if (request.t === 'create') return this.#create(request, now, out);
+    const state = this.#state;
+    if (state === undefined) {
+      if (this.#draft !== undefined || this.#inFlight !== undefined) return false;
+      refuse(request, 'not_found', 'conv: there is no such conversation; `create` it first.', undefined, out);
+      out.passivate();
+      return true;
+    }
+    switch (request.t) {
+      case 'send':
+        return this.#send(state, request, absentTo, now, out);
+      case 'history':
+        return this.#history(state, request, out);
+      case 'members':
+        return this.#members(state, request, now, out);
+      case 'read':
+        this.#read(state, request, out);
+        return true;
+    }
+  }
+
+  #send(state: SequencerState, request: SendRequest, absentTo: Seq, now: number, out: Outbox): boolean {
+    const { user, device, cmid } = request;
+    if (this.#inFlight !== undefined || !this.#draftFor(now).admits(rowBytes(request))) return false;
+    if (!this.#ordinals.take(request.edge, request.session, request.ordinal, request.base)) {
+      refuseOutOfTurn(request, out);
+      return true;
+    }
+    const known = state.window.find(user, device, cmid);
+    if (known !== undefined) return this.#repeat(request, known, out) || this.#afterDraft(request);
+    if (request.retry && state.window.coversFrom > absentTo + 1) {
+      this.#lookUp(request, out);
+      return true;
+    }
+    const sent = uuidV7Time(cmid);
+    if (sent !== undefined && sent < now - LIMITS.dedupWindowMs) {
+      refuse(request, 'too_old', 'cmid: its UUIDv7 time is over 30 days back; use a new id.', undefined, out);
+      return true;
+    }
+    const draft = this.#draftFor(now);
+    if (!draft.members.has(user)) {
+      if (draft.version !== state.version) return this.#afterDraft(request);
+      refuseStranger(request, out);
+      return true;
+    }
+    const hash = payloadHash(request.kind, request.body, request.text);
+    const entry = draft.addMessage(request, hash);
+    state.window.addTentative(user, device, cmid, entry.seq, entry.ts, hash);
+    return true;
+  }
+
+  /** The id is known: the original seq, with its batch if that is not committed; false: that must be awaited. */
+  #repeat(request: SendRequest, known: { seq: Seq; ts: number; hash: number }, out: Outbox): boolean {
+    const same = known.hash === payloadHash(request.kind, request.body, request.text);
+    const committed = known.seq <= this.head;
+    if (!committed && !same) return false;
+    if (!same)
+      refuse(
+        request,
+        'conflict',
+        'cmid: it was used for another kind or body; use a new id.',
+        undefined,
+        out,
+      );
+    else if (committed) out.answer(request, { t: 'ack', seq: known.seq, ts: known.ts, duplicate: true });
+    else this.#draft?.addRepeat(request, known.seq, known.ts);
+    return true;
+  }
+
+  /** What would be answered rests on the draft, which may yet fail: it is decided once that is committed. */
+  #afterDraft(request: SendRequest): false {
+    this.#ordinals.giveBack(request.edge, request.session, request.ordinal);
+    if (this.#draft !== undefined) this.#draft.closed = true;
+    return false;
+  }
+
+  #lookUp(request: SendRequest, out: Outbox): void {
+    if (this.#held.hold(request, this.head)) out.lookUp(request);
+    else {
+      this.#ordinals.giveBack(request.edge, request.session, request.ordinal);
+      refuse(request, 'overloaded', 'Too many sends wait for a look-up.', OUT_OF_TURN_RETRY_MS, out);
+    }
+  }
+
+  #lookedUp(request: SendRequest, outcome: LookUpOutcome, out: Outbox): void {
+    const { head, behind } = this.#held.release(request);
+    if (outcome.t === 'found' && outcome.hit.seq <= this.head) this.#repeat(request, outcome.hit, out);
+    else {
+      // One before it in its session may have failed meanwhile: its turn is judged anew.
+      this.#ordinals.giveBack(request.edge, request.session, request.ordinal);
+      if (outcome.t === 'unavailable')
+        refuse(request, 'unavailable', 'The store cannot be read now.', UNAVAILABLE_RETRY_MS, out);
+      else this.#backlog.push({ request, absentTo: head });
+    }
+    for (const next of behind) this.#backlog.push({ request: next, absentTo: 0 });
+  }
+
+  #history(state: SequencerState, request: HistoryRequest, out: Outbox): boolean {
+    if (this.#mustFollowDraft(request)) return false;
+    if (!state.members.has(request.user)) refuseStranger(request, out);
+    else out.answer(request, historyPage(request, state.head, state.tail, LIMITS.pageBytesMax));
+    return true;
+  }
+
+  #members(state: SequencerState, request: MembersRequest, now: number, out: Outbox): boolean {
+    const { user, change } = request;
+    if (change === undefined) {
+      if (this.#mustFollowDraft(request)) return false;
+      if (!state.members.has(user)) refuseStranger(request, out);
+      else
+        out.answer(request, {
+          t: 'ok',
+          seq: state.version,
+          members: [...state.members.values()].map((m) => [m.user, m.role] as const),
+        });
+      return true;
+    }
+    if (this.#inFlight !== undefined || !this.#draftFor(now).admits(MEMBERS_ROW_BYTES)) return false;
+    return changeMembers(state, this.#draftFor(now), request, change, out);
+  }
+
+  #create(request: CreateRequest, now: number, out: Outbox): boolean {
+    const state = this.#state;
+    if (state === undefined) {
+      if (this.#draft !== undefined || this.#inFlight !== undefined) return false;
+      if (request.members.length > LIMITS.groupMembersMax) refuseTooMany(request, out);
+      else this.#draftFor(now).addCreate(request);
+      return true;
+    }
+    if (state.conversation.originHash !== originHash(request)) {
+      const message = 'conv: it exists with another kind, creator or members; pick a new id.';
+      refuse(request, 'conflict', message, undefined, out);
+      return true;
+    }
+    if (request.kind === 'direct') state.showDirectTo(request.user);
+    const entry = state.entryFor(request.user);
+    if (entry !== undefined && entry.removed === undefined)
+      out.publish({ t: 'conversation', user: request.user, entry });
+    out.project(request.user);
+    out.answer(request, { t: 'created' });
+    return true;
+  }
+
+  /** Own read cursor: forward only, and no further than the head. */
+  #read(state: SequencerState, request: ReadRequest, out: Outbox): void {
+    const member = state.members.get(request.user);
+    if (member === undefined) {
+      refuseStranger(request, out);
+      return;
+    }
+    const seq = Math.min(request.seq, state.head);
+    if (seq <= member.read) return;
+    const frame = state.tail.at(seq);
+    if (frame !== undefined) this.#moveCursor(request, seq, readU64(frame, N_AT), out);
+    else if (this.#fetching >= FETCHES_MAX)
+      refuse(request, 'overloaded', 'Too many cursors wait for their row.', OUT_OF_TURN_RETRY_MS, out);
+    else {
+      this.#fetching++;
+      out.fetch(request, seq);
+    }
+  }
+
+  #moveCursor(request: ConversationRequest, seq: Seq, n: number, out: Outbox): void {
+    const state = this.#existing();
+    if (state.moveCursor(state.members.get(request.user), seq, n)) out.project(request.user);
+  }
+
+  #appended(outcome: AppendOutcome, out: Outbox): void {
+    const draft = this.#inFlight;
+    if (draft === undefined) throw new Error(`${this.conv}: a batch was completed that is not in flight`);
+    this.#inFlight = undefined;
+    if (outcome === 'committed') {
+      this.#state ??= this.#established(draft);
+      publishCommitted(this.#state, draft, out);
+    } else if (outcome === 'unavailable') {
+      this.#takeBack(draft, out);
+    } else {
+      this.#seal(draft, out);
+    }
+  }
+
+  #established(draft: Draft): SequencerState {
+    if (draft.establish === undefined)
+      throw new Error(`${this.conv}: rows were committed to no conversation`);
+    const { conversation, members } = draft.establish;
+    const { conv } = this;
+    const activation = { conv, fence: this.#fence, members, head: 0, tail: [], unprojected: [] };
+    return new SequencerState({ ...activation, conversation }, conversation);
+  }
+
+  /** The batch was certainly not written: its seqs are free again, and its sessions are where they were. */
+  #takeBack(draft: Draft, out: Outbox): void {
+    this.#state?.window.rollBack();
+    for (const { request } of draft.entries) {
+      if (request.t === 'send') this.#ordinals.giveBack(request.edge, request.session, request.ordinal);
+      refuse(request, 'unavailable', 'The store cannot be written now.', UNAVAILABLE_RETRY_MS, out);
+    }
+    if (this.#state === undefined) out.passivate();
+  }
+
+  /** The batch may or may not have been written, or another term owns the conversation: this term is over. */
+  #seal(draft: Draft, out: Outbox): void {
+    this.sealed = true;
+    for (const { request } of draft.entries) {
+      refuse(
+        request,
+        'timed_out_unknown',
+        'It may have happened; send it again with `retry`.',
+        UNAVAILABLE_RETRY_MS,
+        out,
+      );
+    }
+    const left = [...this.#backlog.map((waiting) => waiting.request), ...this.#held.releaseAll()];
+    for (const request of left)
+      refuse(request, 'unavailable', 'The conversation is changing hands.', UNAVAILABLE_RETRY_MS, out);
+    this.#backlog.length = 0;
+    out.passivate();
+  }
+
+  #draftFor(now: number): Draft {
+    this.#draft ??= new Draft(this.#state, now);
+    return this.#draft;
+  }
+
+  /** A read comes after the same session's writes; it closes the batch that holds one, and waits for it. */
+  #mustFollowDraft(request: ConversationRequest): boolean {
+    if (this.#inFlight?.has(request.edge, request.session) === true) return true;
+    if (this.#draft === undefined || !this.#draft.has(request.edge, request.session)) return false;
+    this.#draft.closed = true;
+    return true;
+  }
+
+  #existing(): SequencerState {
+    if (this.#state === undefined) throw new Error(`${this.conv}: there is no such conversation`);
+    return this.#state;
+  }
+}

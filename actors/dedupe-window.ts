@@ -1,0 +1,97 @@
+import type { DeviceId, Seq, UserId } from '../src/core/ids.ts';
+import { RingBuffer } from '../src/core/ring-buffer.ts';
+
+/** What was sent under one (device, client message id), from the moment it has a seq. */
+export interface Remembered {
+  readonly user: UserId;
+  readonly device: DeviceId;
+  readonly cmid: string;
+  readonly seq: Seq;
+  readonly ts: number;
+  readonly hash: number;
+  /** Another device's entry under the same cmid. */
+  next: Remembered | undefined;
+}
+
+/**
+ * The client message ids of a conversation's last rows, committed or in the batch in flight. A hit is exact;
+ * a miss proves nothing about rows below `coversFrom`.
+ */
+export class DedupeWindow {
+  readonly #byCmid = new Map<string, Remembered>();
+  readonly #inOrder: RingBuffer<Remembered>;
+  readonly #rowsMax: number;
+  #coversFrom: Seq;
+  /** Entries of the batch in flight, newest last; they leave again if it fails. */
+  readonly #tentative: Remembered[] = [];
+
+  /** Holds ids of at most `rowsMax` rows; all rows from `coversFrom` on will be added. */
+  constructor(rowsMax: number, coversFrom: Seq) {
+    this.#rowsMax = rowsMax;
+    this.#inOrder = new RingBuffer<Remembered>(rowsMax);
+    this.#coversFrom = coversFrom;
+  }
+
+  /** The lowest seq such that every row from it on is in the window. */
+  get coversFrom(): Seq {
+    return this.#coversFrom;
+  }
+
+  get size(): number {
+    return this.#inOrder.length + this.#tentative.length;
+  }
+
+  find(user: UserId, device: DeviceId, cmid: string): Remembered | undefined {
+    let entry = this.#byCmid.get(cmid);
+    while (entry !== undefined && (entry.user !== user || entry.device !== device)) entry = entry.next;
+    return entry;
+  }
+
+  /** Adds a row of the batch in the making: found from now on, kept by `commit`, taken back by `rollBack`. */
+  addTentative(user: UserId, device: DeviceId, cmid: string, seq: Seq, ts: number, hash: number): void {
+    const entry: Remembered = { user, device, cmid, seq, ts, hash, next: this.#byCmid.get(cmid) };
+    this.#byCmid.set(cmid, entry);
+    this.#tentative.push(entry);
+  }
+
+  commit(): void {
+    for (const entry of this.#tentative) {
+      if (this.#inOrder.isFull) this.#dropOldest();
+      this.#inOrder.push(entry);
+    }
+    this.#tentative.length = 0;
+  }
+
+  /** Forgets ids of rows that are more than `rowsMax` below `head`, as a log with many system events has. */
+  trim(head: Seq): void {
+    while ((this.#inOrder.at(0)?.seq ?? head) <= head - this.#rowsMax) this.#dropOldest();
+    this.#coversFrom = Math.max(this.#coversFrom, head - this.#rowsMax + 1);
+  }
+
+  rollBack(): void {
+    for (let entry = this.#tentative.pop(); entry !== undefined; entry = this.#tentative.pop())
+      this.#unlink(entry);
+  }
+
+  #dropOldest(): void {
+    const oldest = this.#inOrder.shift();
+    if (oldest === undefined) return;
+    this.#coversFrom = Math.max(this.#coversFrom, oldest.seq + 1);
+    this.#unlink(oldest);
+  }
+
+  #unlink(entry: Remembered): void {
+    const first = this.#byCmid.get(entry.cmid);
+    if (first === entry) {
+      if (entry.next === undefined) this.#byCmid.delete(entry.cmid);
+      else this.#byCmid.set(entry.cmid, entry.next);
+      return;
+    }
+    for (let at = first; at !== undefined; at = at.next) {
+      if (at.next === entry) {
+        at.next = entry.next;
+        return;
+      }
+    }
+  }
+}

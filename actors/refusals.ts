@@ -1,0 +1,33 @@
+import type { Outbox } from '../src/core/actor.ts';
+import type { ErrorCode } from '../src/core/errors.ts';
+import type { ConversationRequest, CreateRequest } from '../src/core/requests.ts';
+import { LIMITS } from '../src/protocol/limits.ts';
+
+/** How long a client is asked to wait when the store refuses, … */
+export const UNAVAILABLE_RETRY_MS = 1_000;
+/** … and when something before its request must be settled first. */
+export const OUT_OF_TURN_RETRY_MS = 200;
+
+export function refuse(
+  request: ConversationRequest,
+  code: ErrorCode,
+  message: string,
+  retryAfterMs: number | undefined,
+  out: Outbox,
+): void {
+  out.answer(request, { t: 'error', code, message, retryAfterMs });
+}
+
+export function refuseStranger(request: ConversationRequest, out: Outbox): void {
+  refuse(request, 'not_member', 'conv: you are not a member of this conversation.', undefined, out);
+}
+
+export function refuseOutOfTurn(request: ConversationRequest, out: Outbox): void {
+  const message = 'A send before this one was refused; send that one again first.';
+  refuse(request, 'unavailable', message, OUT_OF_TURN_RETRY_MS, out);
+}
+
+export function refuseTooMany(request: CreateRequest, out: Outbox): void {
+  const message = `members: a group has at most ${LIMITS.groupMembersMax}, the creator included; these are ${request.members.length}.`;
+  refuse(request, 'too_large', message, undefined, out);
+}

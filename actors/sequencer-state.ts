@@ -1,0 +1,240 @@
+import type { Activation } from '../src/core/actor.ts';
+import type { Entry, Preview } from '../src/core/entry.ts';
+import { hash52, hashText } from '../src/core/hash.ts';
+import type { ConversationId, Seq, UserId } from '../src/core/ids.ts';
+import type { Audience } from '../src/core/requests.ts';
+import type { ConversationRow, InboxRow, MemberRow, StoredRow } from '../src/core/rows.ts';
+import { LIMITS } from '../src/protocol/limits.ts';
+import {
+  messageBody,
+  messageCmid,
+  messageDevice,
+  messageFrom,
+  messageIsText,
+  messageKind,
+  messageText,
+  N_AT,
+  readU64,
+  SEQ_AT,
+  TS_AT,
+} from '../src/protocol/message-frame.ts';
+import { DedupeWindow } from './dedupe-window.ts';
+import { applyEvent, type Member, type MembersEvent } from './membership.ts';
+import { TailCache } from './tail-cache.ts';
+
+const TAIL_EVENTS_MAX = 64;
+const TAIL_BYTES_MAX = 32 * 1024;
+
+/** A membership that has ended, until its last rows are written. */
+interface Departed {
+  readonly row: MemberRow;
+  readonly inbox: InboxRow;
+}
+
+/** What tells one payload from another under the same client message id. */
+export function payloadHash(kind: string, body: Uint8Array, text: boolean): number {
+  return hash52(body, hashText(kind) ^ (text ? 1 : 0));
+}
+
+/** The committed state of one existing conversation. */
+export class SequencerState {
+  readonly fence: number;
+  readonly window: DedupeWindow;
+  readonly tail: TailCache;
+  readonly departed = new Map<UserId, Departed>();
+  /** Of a direct without a message: the members who created it; the other is shown nothing of it yet. */
+  readonly #creators: Set<UserId>;
+  conversation: ConversationRow;
+  members: Map<UserId, Member>;
+  audience: Audience;
+  head: Seq;
+  n: number;
+  ts: number;
+  /** The seq of the last event that changed members or settings. */
+  version: Seq;
+  /** The last message (no system event), and its preview once one was asked for: all entries share it. */
+  #lastMessage: Uint8Array | undefined;
+  #preview: Preview | undefined;
+
+  constructor(activation: Activation, conversation: ConversationRow) {
+    this.fence = activation.fence;
+    this.conversation = conversation;
+    this.#creators = new Set([conversation.creator]);
+    this.head = activation.head;
+    this.version = conversation.version;
+    this.members = new Map();
+    for (const row of activation.members) {
+      if (row.left === 0) this.members.set(row.user, memberOf(row));
+    }
+    const first = activation.tail[0]?.seq ?? activation.head + 1;
+    this.window = new DedupeWindow(LIMITS.dedupRecentMax, first);
+    this.tail = new TailCache(first - 1, TAIL_EVENTS_MAX, TAIL_BYTES_MAX);
+    this.n = 0;
+    this.ts = conversation.created;
+    for (const row of activation.unprojected) this.#replayMembership(row);
+    for (const row of activation.tail) this.#replay(row);
+    this.window.commit();
+    this.window.trim(this.head);
+    this.audience = { conv: conversation.conv, version: this.version, users: [...this.members.keys()] };
+  }
+
+  get conv(): ConversationId {
+    return this.conversation.conv;
+  }
+
+  /** Roughly what it holds in memory, in bytes. */
+  get bytes(): number {
+    return (
+      2_000 + this.members.size * 200 + this.window.size * 180 + this.tail.bytes + this.departed.size * 500
+    );
+  }
+
+  #replayMembership(row: StoredRow): void {
+    const event = JSON.parse(messageText(row.env)) as MembersEvent;
+    if (messageKind(row.env) === 'sys.members') {
+      const before = this.members;
+      this.members = applyEvent(before, event, row.seq, readU64(row.env, N_AT));
+      this.#noteDepartures(before, row.seq, readU64(row.env, N_AT), readU64(row.env, TS_AT));
+    }
+    this.version = row.seq;
+    for (const member of this.members.values()) member.dirty = true;
+  }
+
+  #replay(row: StoredRow): void {
+    const { env, seq } = row;
+    this.n = readU64(env, N_AT);
+    this.ts = Math.max(this.ts, readU64(env, TS_AT));
+    this.tail.push(seq, env);
+    const cmid = messageCmid(env);
+    if (cmid === '') return;
+    const from = messageFrom(env);
+    const kind = messageKind(env);
+    const hash = payloadHash(kind, messageBody(env), messageIsText(env));
+    this.window.addTentative(from, messageDevice(env), cmid, seq, readU64(env, TS_AT), hash);
+    this.moveCursor(this.members.get(from), seq, this.n);
+    this.#lastMessage = env;
+    this.#preview = undefined;
+  }
+
+  /** Moves a cursor forward, never back. */
+  moveCursor(member: Member | undefined, seq: Seq, n: number): boolean {
+    if (member === undefined || seq <= member.read) return false;
+    member.read = seq;
+    member.readN = n;
+    member.dirty = true;
+    return true;
+  }
+
+  /** Takes a committed row in. */
+  commitRow(seq: Seq, n: number, ts: number, env: Uint8Array, isMessage: boolean): void {
+    this.head = seq;
+    this.n = n;
+    this.ts = ts;
+    this.tail.push(seq, env);
+    if (!isMessage) return;
+    this.#lastMessage = env;
+    this.#preview = undefined;
+  }
+
+  /** Takes a committed membership change in: `members` holds from the event at `seq`, of time `ts`, on. */
+  commitMembers(members: Map<UserId, Member>, seq: Seq, ts: number): void {
+    const before = this.members;
+    this.members = members;
+    for (const member of members.values()) {
+      // A cursor may have moved while the batch was in flight.
+      const old = before.get(member.user);
+      if (old !== undefined && old.join === member.join) this.moveCursor(member, old.read, old.readN);
+    }
+    this.version = seq;
+    this.audience = { conv: this.conv, version: seq, users: [...members.keys()] };
+    this.#noteDepartures(before, seq, this.n, ts);
+  }
+
+  /** Keeps the last rows of those who are gone from `before` by the event at `left`, as of the head before it. */
+  #noteDepartures(before: ReadonlyMap<UserId, Member>, left: Seq, n: number, ts: number): void {
+    for (const member of before.values()) {
+      if (this.members.has(member.user)) continue;
+      const { user, role, join, read, readN } = member;
+      const entry: Entry = {
+        ...this.#entry(member),
+        head: left - 1,
+        n,
+        ts,
+        unread: 0,
+        removed: left,
+        preview: undefined,
+      };
+      this.departed.set(user, {
+        row: { user, role, join, left, read, readN },
+        inbox: { user, entry, readN },
+      });
+    }
+    for (const user of this.members.keys()) this.departed.delete(user);
+  }
+
+  /** The conversation as a member, or one who just ceased to be one, sees it. */
+  entryFor(user: UserId): Entry | undefined {
+    const member = this.members.get(user);
+    if (member === undefined) return this.departed.get(user)?.inbox.entry;
+    return this.isShownTo(user) ? this.#entry(member) : undefined;
+  }
+
+  /** Whether a member may be shown the conversation: not the peer of a direct before its first message. */
+  isShownTo(user: UserId): boolean {
+    return this.conversation.kind !== 'direct' || this.head > 0 || this.#creators.has(user);
+  }
+
+  /** The member of a direct is shown it from now on, message or none. */
+  showDirectTo(user: UserId): void {
+    if (this.members.has(user)) this.#creators.add(user);
+  }
+
+  #entry(member: Member): Entry {
+    const { conv, kind, title } = this.conversation;
+    return {
+      conv,
+      kind,
+      title,
+      peer: kind === 'direct' ? this.#peerOf(member.user) : undefined,
+      role: member.role,
+      removed: undefined,
+      head: this.head,
+      n: this.n,
+      ts: this.ts,
+      read: member.read,
+      unread: this.n - member.readN,
+      preview: this.#previewOfLast(),
+    };
+  }
+
+  #peerOf(user: UserId): UserId | undefined {
+    for (const other of this.members.keys()) if (other !== user) return other;
+    return undefined;
+  }
+
+  #previewOfLast(): Preview | undefined {
+    const frame = this.#lastMessage;
+    if (frame === undefined || this.#preview !== undefined) return this.#preview;
+    const text = messageIsText(frame) ? [...messageText(frame).slice(0, 2 * LIMITS.previewCharsMax)] : [];
+    this.#preview = {
+      seq: readU64(frame, SEQ_AT),
+      from: messageFrom(frame),
+      kind: messageKind(frame),
+      text: text.slice(0, LIMITS.previewCharsMax).join(''),
+    };
+    return this.#preview;
+  }
+
+  memberRow(member: Member): MemberRow {
+    const { user, role, join, read, readN } = member;
+    return { user, role, join, left: 0, read, readN };
+  }
+
+  inboxRow(member: Member): InboxRow {
+    return { user: member.user, entry: this.#entry(member), readN: member.readN };
+  }
+}
+
+function memberOf(row: MemberRow): Member {
+  return { user: row.user, role: row.role, join: row.join, read: row.read, readN: row.readN, dirty: false };
+}

@@ -1,0 +1,77 @@
+import type { Activation } from '../src/core/actor.ts';
+import type { ConversationId, Seq } from '../src/core/ids.ts';
+import type { MessageStore, Ownership, ProjectionStore } from '../src/core/ports.ts';
+import type { StoredRow } from '../src/core/rows.ts';
+
+/** Enough of the log's end to fill an actor's deduplication window. */
+const TAIL_ROWS_MAX = 1_024;
+const READ_BYTES_MAX = 4 * 1024 * 1024;
+
+export interface ActivationPorts {
+  readonly ownership: Ownership;
+  readonly messages: MessageStore;
+  readonly projections: ProjectionStore;
+}
+
+export type Activated =
+  | { readonly t: 'activation'; readonly activation: Activation }
+  | { readonly t: 'unavailable'; readonly retryAfterMs: number };
+
+/** Claims a conversation and reads all that its actor starts from. Rejects with StoreUnavailable. */
+export async function activate(conv: ConversationId, ports: ActivationPorts): Promise<Activated> {
+  const conversation = await ports.projections.conversation(conv);
+  // Nothing is claimed for an unknown conversation; `establish` makes the first claim.
+  const claim = await ports.ownership.claim(conv);
+  if (claim.t === 'unavailable') return claim;
+  const { fence } = claim;
+  if (conversation === undefined) {
+    return {
+      t: 'activation',
+      activation: { conv, fence, conversation, members: [], head: 0, tail: [], unprojected: [] },
+    };
+  }
+  const members = await ports.projections.members(conv);
+  const head = await ports.messages.head(conv);
+  const tail = await readRows(ports.messages, conv, Math.max(1, head - TAIL_ROWS_MAX + 1), head);
+  const m = tail.at(-1)?.m ?? 0;
+  const unprojected =
+    m > conversation.version ? await membershipRows(ports.messages, conv, conversation.version, m, tail) : [];
+  return { t: 'activation', activation: { conv, fence, conversation, members, head, tail, unprojected } };
+}
+
+/** All rows of from … to, however many bytes they are. */
+async function readRows(
+  messages: MessageStore,
+  conv: ConversationId,
+  from: Seq,
+  to: Seq,
+): Promise<StoredRow[]> {
+  const rows: StoredRow[] = [];
+  while (from + rows.length <= to) {
+    const limits = { rowsMax: TAIL_ROWS_MAX, bytesMax: READ_BYTES_MAX };
+    rows.push(...(await messages.read(conv, from + rows.length, to, false, limits)));
+  }
+  return rows;
+}
+
+/** The rows above `version` that changed members or settings: those whose `m` is their own seq. */
+async function membershipRows(
+  messages: MessageStore,
+  conv: ConversationId,
+  version: Seq,
+  m: Seq,
+  tail: readonly StoredRow[],
+): Promise<StoredRow[]> {
+  const tailFrom = tail[0]?.seq ?? m + 1;
+  const changes: StoredRow[] = [];
+  for (let seq = version + 1; seq < tailFrom; ) {
+    const rows = await messages.read(conv, seq, tailFrom - 1, false, {
+      rowsMax: TAIL_ROWS_MAX,
+      bytesMax: READ_BYTES_MAX,
+    });
+    changes.push(...rows.filter((row) => row.m === row.seq));
+    seq += rows.length;
+  }
+  changes.push(...tail.filter((row) => row.m === row.seq && row.seq > version));
+  return changes;
+}

@@ -1,0 +1,370 @@
+import type {
+  Activation,
+  ActorFactory,
+  AppendOutcome,
+  Completion,
+  ConversationActor,
+  Outbox,
+} from '../src/core/actor.ts';
+import type { ErrorCode } from '../src/core/errors.ts';
+import type { ConversationId, Seq, UserId } from '../src/core/ids.ts';
+import type { AppendListener, EdgeLink, Logger, System, Timer } from '../src/core/ports.ts';
+import type { Answer, ConversationRequest, Delivery, SendRequest } from '../src/core/requests.ts';
+import { RingBuffer } from '../src/core/ring-buffer.ts';
+import type { AppendBatch } from '../src/core/rows.ts';
+import type { ActivationPorts } from './activation.ts';
+import { Activator, type ActivatorListener } from './activator.ts';
+import type { Cell } from './cell.ts';
+import { Projector } from './projector.ts';
+import { Residency, RESIDENCY_LIMITS, type ResidencyLimits } from './residency.ts';
+import { DirtyWalk } from './dirty-walk.ts';
+
+const MAILBOX_BYTES_TOTAL_MAX = 256 * 1024 * 1024;
+/** Requests that one actor takes in one turn, and all actors together before I/O gets its turn. */
+const TURN_REQUESTS_MAX = 256;
+const LOOP_REQUESTS_MAX = 8_192;
+const SWEEP_MS = 1_000;
+const DIRTY_SLOT_MS = 10 * 60_000;
+const CLEAR_MS = 60_000;
+const PROJECT_DIRECT_MS = 1_000;
+const PROJECT_GROUP_MS = 5_000;
+/** A walk opens no further conversation while so many are being opened. */
+const WALK_PENDING_MAX = 64;
+const OVERLOADED_RETRY_MS = 500;
+const UNAVAILABLE_RETRY_MS = 1_000;
+
+/** Counters that the host raises and telemetry reads. */
+export interface HostMetrics {
+  readonly counts: { activations: number; appendRows: number; appendFailures: number; overloaded: number };
+  readonly gauges: { actors: number };
+  readonly appendBatchRows: { observe(rows: number): void };
+  readonly appendSeconds: { observe(seconds: number): void };
+}
+
+export interface HostOptions {
+  readonly ports: ActivationPorts;
+  readonly edge: EdgeLink;
+  readonly system: System;
+  readonly logger: Logger;
+  readonly metrics: HostMetrics;
+  readonly makeActor: ActorFactory;
+  /** Default: RESIDENCY_LIMITS. */
+  readonly residency?: ResidencyLimits | undefined;
+}
+
+/**
+ * Runs the actors: one bounded mailbox each, activation at the first message, turns in fair rotation,
+ * passivation. Turns outbox items into port calls, and their completions into messages.
+ */
+export class ActorHost implements AppendListener, ActivatorListener, Outbox {
+  readonly projector: Projector;
+  readonly #options: HostOptions;
+  readonly #residency: Residency;
+  readonly #activator: Activator;
+  readonly #walk: DirtyWalk;
+  readonly #ready: RingBuffer<Cell>;
+  readonly #timers: Timer[];
+  #runAsked = false;
+  #mailboxBytes = 0;
+  /** The cell whose turn it is: whom the outbox speaks for. */
+  #current: Cell | undefined;
+
+  constructor(options: HostOptions) {
+    const { ports, edge, system, logger } = options;
+    this.#options = options;
+    this.projector = new Projector(ports.projections, edge, system, logger);
+    const limits = options.residency ?? RESIDENCY_LIMITS;
+    this.#residency = new Residency(limits);
+    this.#ready = new RingBuffer<Cell>(limits.cellsMax);
+    this.#activator = new Activator(ports, logger, limits.cellsMax, this);
+    this.#walk = new DirtyWalk(system, (conv) => this.#openToShow(conv));
+    this.#timers = [
+      this.projector.start(),
+      system.every(SWEEP_MS, () => this.#sweep()),
+      system.every(CLEAR_MS, () => this.#clearDirty()),
+    ];
+  }
+
+  /** Puts a request into its conversation's mailbox, or answers `overloaded`. */
+  submit(request: ConversationRequest): void {
+    const cell = this.#residency.get(request.conv) ?? this.#open(request.conv);
+    const room = this.#mailboxBytes + request.bytes <= MAILBOX_BYTES_TOTAL_MAX;
+    if (cell === undefined || !room || !cell.mailbox.offer(request)) {
+      this.#options.metrics.counts.overloaded++;
+      const what = cell === undefined ? 'conversations are open' : 'requests wait for this conversation';
+      this.#refuse(request, 'overloaded', `Too many ${what}.`, OVERLOADED_RETRY_MS);
+      return;
+    }
+    this.#mailboxBytes += request.bytes;
+    this.#schedule(cell);
+  }
+
+  /** Tells a user who connects now of what the inbox does not show yet. */
+  announce(user: UserId): void {
+    this.projector.announce(user);
+  }
+
+  /** Whether nothing is under way: what a drain waits for. */
+  get quiet(): boolean {
+    if (this.#activator.pending > 0) return false;
+    for (const cell of this.#residency.values()) if (!cell.atRest) return false;
+    return true;
+  }
+
+  get mailboxBytes(): number {
+    return this.#mailboxBytes;
+  }
+
+  /** Opens these conversations in their turn, has them projected and tells their members: what a crash left undone. */
+  walk(convs: readonly ConversationId[]): void {
+    this.#walk.start(convs);
+  }
+
+  /** Ends a walk before its time: what it has not opened stays marked for the next start. */
+  stopWalk(): void {
+    this.#walk.stop();
+  }
+
+  /** Stops the timers; the host is not to be used any more. */
+  stop(): void {
+    for (const timer of this.#timers) timer.cancel();
+    this.#walk.stop();
+  }
+
+  // --- the outbox of the actor whose turn it is ---
+
+  append(batch: AppendBatch): void {
+    const cell = this.#turn();
+    const { system, metrics, ports } = this.#options;
+    const slot = Math.floor(system.now() / DIRTY_SLOT_MS);
+    if (cell.markedSlot !== slot) batch.dirtySlot = slot;
+    cell.appendedAt = system.monotonic();
+    metrics.appendBatchRows.observe(batch.rows.length);
+    ports.messages.append(batch, this);
+  }
+
+  answer(request: ConversationRequest, answer: Answer): void {
+    this.#options.edge.answer(request, answer);
+  }
+
+  publish(delivery: Delivery): void {
+    this.#options.edge.deliver(delivery);
+  }
+
+  project(user: UserId | undefined): void {
+    const cell = this.#turn();
+    if (cell.actor !== undefined) this.#mark(cell, cell.actor, user);
+  }
+
+  lookUp(request: SendRequest): void {
+    const cell = this.#turn();
+    const { actor } = cell;
+    const { conv, user, device, cmid } = request;
+    this.#options.ports.messages.lookUp(conv, user, device, cmid).then(
+      (outcome) => this.#complete(cell, { t: 'lookedUp', request, outcome }, actor),
+      (error: unknown) => {
+        this.#options.logger.warn({ err: error, conv }, 'a look-up failed');
+        this.#complete(cell, { t: 'lookedUp', request, outcome: { t: 'unavailable' } }, actor);
+      },
+    );
+  }
+
+  fetch(request: ConversationRequest, seq: Seq): void {
+    const cell = this.#turn();
+    const { actor } = cell;
+    this.#options.ports.messages.read(request.conv, seq, seq, false, { rowsMax: 1, bytesMax: 1 }).then(
+      (rows) => this.#complete(cell, { t: 'fetched', request, row: rows[0] }, actor),
+      (error: unknown) => {
+        this.#options.logger.warn({ err: error, conv: request.conv }, 'a row was not read');
+        this.#complete(cell, { t: 'fetched', request, row: undefined }, actor);
+      },
+    );
+  }
+
+  passivate(): void {
+    this.#turn().leaving = true;
+  }
+
+  // --- completions ---
+
+  appended(batch: AppendBatch, outcome: AppendOutcome): void {
+    const cell = this.#residency.get(batch.conv);
+    if (cell === undefined) throw new Error(`${batch.conv}: an append came back to no actor`);
+    const { system, metrics } = this.#options;
+    metrics.appendSeconds.observe((system.monotonic() - cell.appendedAt) / 1_000);
+    if (outcome === 'committed') {
+      metrics.counts.appendRows += batch.rows.length;
+      if (batch.dirtySlot !== 0) cell.markedSlot = batch.dirtySlot;
+    } else metrics.counts.appendFailures++;
+    this.#complete(cell, { t: 'appended', batch, outcome }, cell.actor);
+  }
+
+  activated(cell: Cell, activation: Activation): void {
+    const { metrics, makeActor } = this.#options;
+    const actor = makeActor(activation);
+    cell.actor = actor;
+    metrics.counts.activations++;
+    metrics.gauges.actors++;
+    if (this.#walk.has(cell.conv) || activation.unprojected.length > 0) this.#show(cell, actor);
+    this.#schedule(cell);
+  }
+
+  notActivated(cell: Cell, retryAfterMs: number): void {
+    for (let request = cell.mailbox.take(); request !== undefined; request = cell.mailbox.take()) {
+      this.#mailboxBytes -= request.bytes;
+      this.#refuse(request, 'unavailable', 'The conversation cannot be read now.', retryAfterMs);
+    }
+    this.#residency.remove(cell);
+    if (this.#walk.has(cell.conv)) this.#walk.retry(cell.conv, retryAfterMs);
+  }
+
+  // --- turns ---
+
+  #turn(): Cell {
+    if (this.#current === undefined) throw new Error('the outbox was used outside a turn');
+    return this.#current;
+  }
+
+  #complete(cell: Cell, completion: Completion, actor: ConversationActor | undefined): void {
+    if (actor === undefined || cell.actor !== actor) {
+      this.#tooLate(completion);
+      return;
+    }
+    cell.mailbox.complete(completion);
+    this.#schedule(cell);
+  }
+
+  /** The actor's term has ended. It answered what it held; a cursor that waited for its row was not among that. */
+  #tooLate(completion: Completion): void {
+    if (completion.t === 'fetched')
+      this.#refuse(
+        completion.request,
+        'unavailable',
+        'The conversation changed hands.',
+        UNAVAILABLE_RETRY_MS,
+      );
+  }
+
+  #schedule(cell: Cell): void {
+    if (cell.scheduled || cell.actor === undefined) return;
+    cell.scheduled = true;
+    this.#ready.push(cell);
+    this.#askToRun();
+  }
+
+  #askToRun(): void {
+    if (this.#runAsked) return;
+    this.#runAsked = true;
+    this.#options.system.soon(this.#run);
+  }
+
+  readonly #run = (): void => {
+    this.#runAsked = false;
+    const now = this.#options.system.now();
+    let budget = LOOP_REQUESTS_MAX;
+    for (let turns = this.#ready.length; turns > 0 && budget > 0; turns--) {
+      const cell = this.#ready.shift() as Cell;
+      cell.scheduled = false;
+      if (cell.actor !== undefined) budget -= this.#takeTurn(cell, cell.actor, now);
+    }
+    if (this.#ready.length > 0) this.#askToRun();
+  };
+
+  /** One turn of one actor; returns the number of requests taken. */
+  #takeTurn(cell: Cell, actor: ConversationActor, now: number): number {
+    const { mailbox } = cell;
+    cell.lastActive = now;
+    this.#current = cell;
+    let taken = 0;
+    while (!actor.sealed) {
+      const completion = mailbox.takeCompletion();
+      if (completion === undefined) break;
+      actor.receive(completion, now, this);
+    }
+    while (taken < TURN_REQUESTS_MAX && !actor.busy && !actor.sealed) {
+      const request = mailbox.take();
+      if (request === undefined) break;
+      this.#mailboxBytes -= request.bytes;
+      taken++;
+      actor.receive(request, now, this);
+    }
+    if (!actor.sealed) actor.endTurn(now, this);
+    this.#current = undefined;
+    this.#residency.account(cell, actor.bytes);
+    if (cell.leaving) this.#leave(cell, actor);
+    if (cell.actor !== undefined && mailbox.length > 0 && !actor.busy) this.#schedule(cell);
+    return taken;
+  }
+
+  /** The actor asked to go: its term is over, or there is no such conversation (if that is still so). */
+  #leave(cell: Cell, actor: ConversationActor): void {
+    cell.leaving = false;
+    if (!actor.sealed && (actor.exists || !cell.atRest)) return;
+    this.#options.metrics.gauges.actors--;
+    cell.actor = undefined;
+    for (let left = cell.mailbox.takeCompletion(); left !== undefined; left = cell.mailbox.takeCompletion())
+      this.#tooLate(left);
+    if (actor.sealed) {
+      this.#walk.expect(cell.conv);
+      this.#activator.activate(cell);
+    } else this.#residency.remove(cell);
+  }
+
+  #open(conv: ConversationId): Cell | undefined {
+    const cell = this.#residency.open(conv, this.#options.system.now());
+    if (cell !== undefined) this.#activator.activate(cell);
+    return cell;
+  }
+
+  #sweep(): void {
+    const gone = this.#residency.sweep(
+      this.#options.system.now(),
+      (cell) => !this.projector.isDirty(cell.conv),
+    );
+    this.#options.metrics.gauges.actors -= gone;
+  }
+
+  // --- projections ---
+
+  /** False: there is no room, or requests would have to wait behind too many activations. */
+  #openToShow(conv: ConversationId): boolean {
+    if (this.#activator.pending >= WALK_PENDING_MAX) return false;
+    const cell = this.#residency.get(conv) ?? this.#open(conv);
+    if (cell?.actor !== undefined) this.#show(cell, cell.actor);
+    return cell !== undefined;
+  }
+
+  /** Has what was committed and maybe never spoken of projected, and tells all whom it concerns where they stand. */
+  #show(cell: Cell, actor: ConversationActor): void {
+    this.#walk.shown(cell.conv);
+    if (!actor.exists) return;
+    this.#mark(cell, actor, undefined);
+    const { edge } = this.#options;
+    for (const { user, entry } of actor.projection(undefined).inbox) {
+      const { conv, head: seq, n, unread, removed } = entry;
+      edge.deliver({ t: 'conversation', user, entry });
+      if (removed === undefined && seq > 0) edge.deliver({ t: 'head', conv, user, seq, n, unread });
+    }
+  }
+
+  #mark(cell: Cell, actor: ConversationActor, user: UserId | undefined): void {
+    if (!actor.exists) return;
+    const direct = actor.users.length <= 2;
+    this.projector.mark(actor, user, direct, direct ? PROJECT_DIRECT_MS : PROJECT_GROUP_MS, cell.markedSlot);
+  }
+
+  /** Forgets marks whose conversations are all written; a batch in flight was marked in this slot or the last. */
+  #clearDirty(): void {
+    if (this.#walk.size > 0) return; // what it has yet to open is marked in a slot that nobody here knows
+    const current = Math.floor(this.#options.system.now() / DIRTY_SLOT_MS);
+    this.#options.ports.projections
+      .clearDirty(this.projector.oldestSlot(current - 1))
+      .catch((error: unknown) => {
+        this.#options.logger.warn({ err: error }, 'dirty marks were not cleared');
+      });
+  }
+
+  #refuse(request: ConversationRequest, code: ErrorCode, message: string, retryAfterMs: number): void {
+    this.#options.edge.answer(request, { t: 'error', code, message, retryAfterMs });
+  }
+}

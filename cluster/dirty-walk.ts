@@ -1,0 +1,80 @@
+import type { ConversationId } from '../src/core/ids.ts';
+import type { System, Timer } from '../src/core/ports.ts';
+
+/** A walk opens this many conversations per interval. */
+const STEP_CELLS_MAX = 64;
+const STEP_MS = 20;
+const RETRY_MS_MAX = 60_000;
+
+/**
+ * The conversations whose last events nobody may have been shown, after a crash or a write of unknown outcome:
+ * opens them, a bounded number at a time, and keeps their names until they are `shown`. Holds no more of them
+ * than were marked dirty or in memory.
+ */
+export class DirtyWalk {
+  readonly #system: System;
+  /** False: there is no room for it now. */
+  readonly #open: (conv: ConversationId) => boolean;
+  /** With the number of tries that failed. */
+  readonly #unshown = new Map<ConversationId, number>();
+  readonly #toOpen = new Set<ConversationId>();
+  #timer: Timer | undefined;
+  #stopped = false;
+
+  constructor(system: System, open: (conv: ConversationId) => boolean) {
+    this.#system = system;
+    this.#open = open;
+  }
+
+  /** How many are not shown yet: until there are none, no dirty mark may be forgotten. */
+  get size(): number {
+    return this.#unshown.size;
+  }
+
+  has(conv: ConversationId): boolean {
+    return this.#unshown.has(conv);
+  }
+
+  /** Opens these in their turn. */
+  start(convs: readonly ConversationId[]): void {
+    for (const conv of convs) {
+      this.expect(conv);
+      this.#toOpen.add(conv);
+    }
+    if (this.#timer === undefined) this.#step();
+  }
+
+  /** This one is being opened by someone else. */
+  expect(conv: ConversationId): void {
+    if (!this.#unshown.has(conv)) this.#unshown.set(conv, 0);
+  }
+
+  /** It could not be opened: another try after `firstMs`, and after twice as long each further time. */
+  retry(conv: ConversationId, firstMs: number): void {
+    const failed = this.#unshown.get(conv) ?? 0;
+    this.#unshown.set(conv, failed + 1);
+    this.#system.after(Math.min(RETRY_MS_MAX, firstMs * 2 ** failed), () => this.start([conv]));
+  }
+
+  shown(conv: ConversationId): void {
+    this.#unshown.delete(conv);
+    this.#toOpen.delete(conv);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  #step(): void {
+    this.#timer = undefined;
+    if (this.#stopped) return;
+    let opened = 0;
+    for (const conv of this.#toOpen) {
+      if (opened === STEP_CELLS_MAX || !this.#open(conv)) break;
+      opened++;
+      this.#toOpen.delete(conv);
+    }
+    if (this.#toOpen.size > 0) this.#timer = this.#system.after(STEP_MS, () => this.#step());
+  }
+}

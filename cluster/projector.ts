@@ -1,0 +1,208 @@
+import type { ConversationActor } from '../src/core/actor.ts';
+import type { ConversationId, UserId } from '../src/core/ids.ts';
+import type { EdgeLink, Logger, ProjectionStore, System } from '../src/core/ports.ts';
+import type { ProjectionWrite } from '../src/core/rows.ts';
+
+const TICK_MS = 100;
+const ROWS_PER_WRITE_MAX = 4_096;
+const BACKOFF_FIRST_MS = 200;
+const BACKOFF_MAX_MS = 5_000;
+
+/** What is still to be written about one conversation. */
+interface Dirty {
+  actor: ConversationActor;
+  dueAt: number;
+  /** The slot in which it became dirty: its mark must outlive the write. */
+  readonly slot: number;
+  /** Whether to write about all members, … */
+  everyone: boolean;
+  /** … and those about whom something was said by name: their own devices are told when it is written. */
+  readonly named: Set<UserId>;
+}
+
+/**
+ * Writes the small tables behind the log: an inbox row at most once per interval, whole batches at a time, one
+ * write in flight, repeated with backoff until it is durable. Holds at most one item per active actor. Until a
+ * conversation is written it remembers who must be told of it on connecting.
+ */
+export class Projector {
+  readonly #store: ProjectionStore;
+  readonly #edge: EdgeLink;
+  readonly #system: System;
+  readonly #logger: Logger;
+  /** In the order of becoming due, since each interval is a constant: directs, and the rest. */
+  readonly #queues: readonly [Map<ConversationId, Dirty>, Map<ConversationId, Dirty>] = [
+    new Map(),
+    new Map(),
+  ];
+  #writing = new Map<ConversationId, Dirty>();
+  /** Whom the inbox does not show these conversations yet. */
+  readonly #remembered = new Map<UserId, Set<ConversationId>>();
+  #flushing = false;
+  #backoffMs = 0;
+  #notBefore = 0;
+  #whenWritten: (() => void)[] = [];
+
+  constructor(store: ProjectionStore, edge: EdgeLink, system: System, logger: Logger) {
+    this.#store = store;
+    this.#edge = edge;
+    this.#system = system;
+    this.#logger = logger;
+  }
+
+  /** Starts writing what is due; returns the timer, for the host to stop. */
+  start(): { cancel(): void } {
+    return this.#system.every(TICK_MS, () => this.#tick());
+  }
+
+  get pending(): number {
+    return this.#queues[0].size + this.#queues[1].size + this.#writing.size;
+  }
+
+  isDirty(conv: ConversationId): boolean {
+    return this.#find(conv) !== undefined || this.#writing.has(conv);
+  }
+
+  /** The lowest slot that a start after a crash must still walk. */
+  oldestSlot(current: number): number {
+    let oldest = current;
+    for (const items of [...this.#queues, this.#writing])
+      for (const item of items.values()) oldest = Math.min(oldest, item.slot);
+    return oldest;
+  }
+
+  /** How many users are remembered. */
+  get remembered(): number {
+    return this.#remembered.size;
+  }
+
+  /** Has the conversation written within `delayMs` (`direct` names the queue), about one user or all. */
+  mark(
+    actor: ConversationActor,
+    user: UserId | undefined,
+    direct: boolean,
+    delayMs: number,
+    slot: number,
+  ): void {
+    let item = this.#find(actor.conv);
+    if (item === undefined) {
+      item = { actor, dueAt: this.#system.monotonic() + delayMs, slot, everyone: false, named: new Set() };
+      this.#queues[direct ? 0 : 1].set(actor.conv, item);
+    }
+    item.actor = actor; // a newer term's, maybe
+    if (user !== undefined) {
+      item.named.add(user);
+      this.#remember(user, actor.conv);
+    } else if (!item.everyone) {
+      item.everyone = true;
+      for (const member of actor.users) this.#remember(member, actor.conv);
+    }
+  }
+
+  /** Tells a user who connects now of all that the inbox may not show yet. */
+  announce(user: UserId): void {
+    for (const conv of this.#remembered.get(user) ?? []) {
+      const entry = (this.#find(conv) ?? this.#writing.get(conv))?.actor.entryFor(user);
+      if (entry !== undefined) this.#edge.deliver({ t: 'conversation', user, entry });
+    }
+  }
+
+  /** Writes everything now; resolves when nothing is left, however long the store takes. */
+  flush(): Promise<void> {
+    for (const queue of this.#queues) for (const item of queue.values()) item.dueAt = 0;
+    return new Promise((resolve) => {
+      this.#whenWritten.push(resolve);
+      this.#tick();
+    });
+  }
+
+  #find(conv: ConversationId): Dirty | undefined {
+    return this.#queues[0].get(conv) ?? this.#queues[1].get(conv);
+  }
+
+  #tick(): void {
+    if (this.#flushing) return;
+    const now = this.#system.monotonic();
+    if (now >= this.#notBefore && this.#gather(now)) void this.#write();
+    else if (this.pending === 0) {
+      const waiting = this.#whenWritten;
+      this.#whenWritten = [];
+      for (const resolve of waiting) resolve();
+    }
+  }
+
+  /** Moves what is due to `writing`, up to a bound of rows; false when there is nothing to write. */
+  #gather(now: number): boolean {
+    if (this.#writing.size > 0) return true; // a write that failed
+    let rows = 0;
+    for (const queue of this.#queues) {
+      for (const [conv, item] of queue) {
+        if (item.dueAt > now || rows >= ROWS_PER_WRITE_MAX) break;
+        rows += 1 + (item.everyone ? item.actor.users.length : item.named.size);
+        queue.delete(conv);
+        this.#writing.set(conv, item);
+      }
+    }
+    return this.#writing.size > 0;
+  }
+
+  async #write(): Promise<void> {
+    this.#flushing = true;
+    const writes: ProjectionWrite[] = [];
+    for (const { actor, everyone, named } of this.#writing.values())
+      writes.push(actor.projection(everyone ? undefined : named));
+    try {
+      await this.#store.write(writes);
+      this.#written(writes);
+      this.#backoffMs = 0;
+    } catch (error) {
+      this.#backoffMs = Math.min(BACKOFF_MAX_MS, Math.max(BACKOFF_FIRST_MS, this.#backoffMs * 2));
+      this.#notBefore = this.#system.monotonic() + this.#backoffMs;
+      this.#logger.warn(
+        { err: error, conversations: writes.length, retryMs: this.#backoffMs },
+        'projections not written',
+      );
+    }
+    this.#flushing = false;
+    if (this.#writing.size === 0) this.#tick();
+  }
+
+  #written(writes: readonly ProjectionWrite[]): void {
+    const written = this.#writing;
+    this.#writing = new Map();
+    for (const write of writes) {
+      const item = written.get(write.conv);
+      if (item === undefined) continue;
+      item.actor.projected(write);
+      this.#forget(write, item);
+      for (const user of item.named) {
+        const entry = item.actor.entryFor(user);
+        if (entry !== undefined) this.#edge.deliver({ t: 'conversation', user, entry });
+      }
+    }
+  }
+
+  #remember(user: UserId, conv: ConversationId): void {
+    const convs = this.#remembered.get(user);
+    if (convs === undefined) this.#remembered.set(user, new Set([conv]));
+    else convs.add(conv);
+  }
+
+  /** Forgets those whom the write was about, but for whom a newer item will be written. */
+  #forget(write: ProjectionWrite, item: Dirty): void {
+    const again = this.#find(write.conv);
+    const kept = new Set(again?.named);
+    if (again?.everyone === true) for (const user of again.actor.users) kept.add(user);
+    for (const { user } of write.inbox) this.#forgetOne(user, write.conv, kept);
+    for (const user of item.named) this.#forgetOne(user, write.conv, kept);
+    // A member may have been remembered who is not to be shown the conversation yet.
+    if (item.everyone) for (const user of item.actor.users) this.#forgetOne(user, write.conv, kept);
+  }
+
+  #forgetOne(user: UserId, conv: ConversationId, kept: ReadonlySet<UserId>): void {
+    if (kept.has(user)) return;
+    const convs = this.#remembered.get(user);
+    convs?.delete(conv);
+    if (convs?.size === 0) this.#remembered.delete(user);
+  }
+}

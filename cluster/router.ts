@@ -1,0 +1,42 @@
+import type { UserId } from '../src/core/ids.ts';
+import type { EdgeLink, OwnerLink } from '../src/core/ports.ts';
+import type { ConversationRequest } from '../src/core/requests.ts';
+import type { ActorHost } from './actor-host.ts';
+
+const DRAINING_RETRY_MS = 1_000;
+
+/** The way from an edge to a conversation's owner. Embedded, this process owns every conversation. */
+export class Router implements OwnerLink {
+  readonly #here: ActorHost;
+  readonly #edge: EdgeLink;
+  #draining = false;
+
+  constructor(here: ActorHost, edge: EdgeLink) {
+    this.#here = here;
+    this.#edge = edge;
+  }
+
+  submit(request: ConversationRequest): void {
+    if (this.#draining) {
+      const message = 'The node is leaving.';
+      this.#edge.answer(request, {
+        t: 'error',
+        code: 'unavailable',
+        message,
+        retryAfterMs: DRAINING_RETRY_MS,
+      });
+      return;
+    }
+    this.#here.submit(request);
+  }
+
+  announce(user: UserId): void {
+    this.#here.announce(user);
+  }
+
+  /** Takes nothing in any more; what was taken in goes on. */
+  stopIntake(): void {
+    this.#draining = true;
+    this.#here.stopWalk();
+  }
+}
