@@ -1,0 +1,120 @@
+/**
+ * The values of the small tables: a stamp, u64, by which the newer of two states of a row is told, then the
+ * row's fields as a msgpack array (fields are only ever appended).
+ */
+import { Packr, Unpackr } from 'msgpackr';
+import type { Role } from '../../core/entry.ts';
+import type { ConversationId } from '../../core/ids.ts';
+import type { ConversationKind } from '../../core/requests.ts';
+import type { ConversationRow, InboxRow, MemberRow } from '../../core/rows.ts';
+import { writeU64 } from '../../protocol/message-frame.ts';
+
+const STAMP_BYTES = 8;
+const packr = new Packr({ useRecords: false });
+const unpackr = new Unpackr({ useRecords: false });
+
+export function conversationValue(row: ConversationRow): Uint8Array {
+  const fields: ConversationFields = [
+    row.kind,
+    row.title ?? null,
+    row.created,
+    row.creator,
+    row.originHash,
+    row.version,
+  ];
+  return stamped(row.version, fields);
+}
+
+export function conversationRow(value: Uint8Array, conv: ConversationId): ConversationRow {
+  const [kind, title, created, creator, originHash, version] = fields<ConversationFields>(value);
+  return { conv, kind, title: title ?? undefined, created, creator, originHash, version };
+}
+
+/** Cursors only move forward, and a member who went comes back at a later seq. */
+export function memberValue(row: MemberRow): Uint8Array {
+  const fields: MemberFields = [row.user, row.role, row.join, row.left, row.read, row.readN];
+  return stamped(Math.max(row.join, row.left, row.read), fields);
+}
+
+export function memberRow(value: Uint8Array): MemberRow {
+  const [user, role, join, left, read, readN] = fields<MemberFields>(value);
+  return { user, role, join, left, read, readN };
+}
+
+export function inboxValue({ user, entry, readN }: InboxRow): Uint8Array {
+  const { preview } = entry;
+  const fields: InboxFields = [
+    user,
+    readN,
+    entry.conv,
+    entry.kind,
+    entry.title ?? null,
+    entry.peer ?? null,
+    entry.role,
+    entry.removed ?? null,
+    entry.head,
+    entry.n,
+    entry.ts,
+    entry.read,
+    entry.unread,
+    preview === undefined ? null : [preview.seq, preview.from, preview.kind, preview.text],
+  ];
+  return stamped(Math.max(entry.head, entry.removed ?? 0), fields);
+}
+
+export function inboxRow(value: Uint8Array): InboxRow {
+  const [user, readN, conv, kind, title, peer, role, removed, head, n, ts, read, unread, preview] =
+    fields<InboxFields>(value);
+  return {
+    user,
+    readN,
+    entry: {
+      conv,
+      kind,
+      title: title ?? undefined,
+      peer: peer ?? undefined,
+      role,
+      removed: removed ?? undefined,
+      head,
+      n,
+      ts,
+      read,
+      unread,
+      preview:
+        preview === null
+          ? undefined
+          : { seq: preview[0], from: preview[1], kind: preview[2], text: preview[3] },
+    },
+  };
+}
+
+type ConversationFields = [ConversationKind, string | null, number, string, number, number];
+type MemberFields = [string, Role, number, number, number, number];
+type InboxFields = [
+  string,
+  number,
+  string,
+  ConversationKind,
+  string | null,
+  string | null,
+  Role,
+  number | null,
+  number,
+  number,
+  number,
+  number,
+  number,
+  [number, string, string, string] | null,
+];
+
+function stamped(stamp: number, fields: readonly unknown[]): Uint8Array {
+  const packed = packr.pack(fields);
+  const value = new Uint8Array(STAMP_BYTES + packed.length);
+  writeU64(value, 0, stamp);
+  value.set(packed, STAMP_BYTES);
+  return value;
+}
+
+function fields<T>(value: Uint8Array): T {
+  return unpackr.unpack(value.subarray(STAMP_BYTES)) as T;
+}

@@ -1,0 +1,142 @@
+import { randomUUID } from 'node:crypto';
+import type { Role } from '../../src/core/entry.ts';
+import { hash52 } from '../../src/core/hash.ts';
+import type { AppendOutcome } from '../../src/core/actor.ts';
+import type { Logger, MessageStore, Ownership, ProjectionStore } from '../../src/core/ports.ts';
+import type {
+  AppendBatch,
+  AppendRow,
+  ConversationRow,
+  Establishment,
+  InboxRow,
+  MemberRow,
+  ProjectionWrite,
+} from '../../src/core/rows.ts';
+import { encodeMessage } from '../../src/protocol/message-frame.ts';
+
+/** A store under test, as a contract suite sees it. */
+export interface StoreUnderTest {
+  readonly messages: MessageStore;
+  readonly projections: ProjectionStore;
+  readonly ownership: Ownership;
+  /** Ends it properly and opens it again, under a new fence. */
+  reopen(): Promise<StoreUnderTest>;
+  close(): Promise<void>;
+}
+
+export type OpenStore = () => Promise<StoreUnderTest>;
+
+export const ALL = { rowsMax: 100_000, bytesMax: Number.POSITIVE_INFINITY };
+
+export const silent: Logger = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+export async function fenceOf(store: { ownership: Ownership }, conv: string): Promise<number> {
+  const claim = await store.ownership.claim(conv);
+  if (claim.t !== 'owned') throw new Error('the store is away');
+  return claim.fence;
+}
+
+export interface RowOptions {
+  readonly conv: string;
+  readonly seq: number;
+  readonly cmid?: string;
+  readonly user?: string;
+  readonly device?: string;
+  readonly body?: Uint8Array;
+  readonly ts?: number;
+  readonly m?: number;
+  readonly kind?: string;
+}
+
+export function rowOf(options: RowOptions): AppendRow {
+  const { conv, seq, user = 'ann', device = 'phone', m = 0, kind = 'text' } = options;
+  const { cmid = kind.startsWith('sys.') ? '' : randomUUID(), ts = Date.now() } = options;
+  const body = options.body ?? new TextEncoder().encode(`message ${seq}`);
+  const env = encodeMessage({ conv, seq, n: seq, ts, from: user, device, cmid, kind, body, text: true });
+  return { seq, m, env, user, device, cmid, hash: hash52(body, 0) };
+}
+
+export interface BatchOptions extends Omit<RowOptions, 'seq'> {
+  readonly fence: number;
+  /** The head before it. */
+  readonly c: number;
+  readonly count?: number;
+  readonly establish?: Establishment;
+  readonly dirtySlot?: number;
+}
+
+export function batchOf(options: BatchOptions): AppendBatch {
+  const { conv, fence, c, count = 1, establish, dirtySlot = 0, ...row } = options;
+  const rows = Array.from({ length: count }, (_, i) => rowOf({ conv, ...row, seq: c + 1 + i }));
+  return { conv, fence, c, rows, establish, dirtySlot };
+}
+
+export function append(messages: MessageStore, batch: AppendBatch): Promise<AppendOutcome> {
+  return new Promise((resolve, reject) => {
+    messages.append(batch, {
+      appended(told, outcome) {
+        if (told === batch) resolve(outcome);
+        else reject(new Error('the listener was told of another batch'));
+      },
+    });
+  });
+}
+
+/** Appends `count` rows as batches of up to `perBatch`, and fails on the first that is not committed. */
+export async function fill(
+  store: StoreUnderTest,
+  conv: string,
+  from: number,
+  count: number,
+  perBatch = 256,
+): Promise<AppendRow[]> {
+  const fence = await fenceOf(store, conv);
+  const rows: AppendRow[] = [];
+  for (let c = from; c < from + count; ) {
+    const toBucketEnd = 4_096 - (c % 4_096);
+    const batch = batchOf({ conv, fence, c, count: Math.min(perBatch, from + count - c, toBucketEnd) });
+    const outcome = await append(store.messages, batch);
+    if (outcome !== 'committed') throw new Error(`the batch after ${c} came out ${outcome}`);
+    rows.push(...batch.rows);
+    c += batch.rows.length;
+  }
+  return rows;
+}
+
+export function conversationRow(conv: string, version = 1, title?: string): ConversationRow {
+  return {
+    conv,
+    kind: 'group',
+    title,
+    created: 1_764_000_000_123,
+    creator: 'ann',
+    originHash: 2 ** 50 + 1,
+    version,
+  };
+}
+
+export function memberRow(user: string, changes: Partial<MemberRow> = {}): MemberRow {
+  return { user, role: 'member' as Role, join: 1, left: 0, read: 0, readN: 0, ...changes };
+}
+
+export function inboxRow(user: string, conv: string, head: number, read = 0, text = 'hi'): InboxRow {
+  const entry = {
+    conv,
+    kind: 'group' as const,
+    title: 'Ünïcode ✓',
+    peer: undefined,
+    role: 'member' as Role,
+    removed: undefined,
+    head,
+    n: head,
+    ts: 1_764_000_000_000 + head,
+    read,
+    unread: head - read,
+    preview: head === 0 ? undefined : { seq: head, from: 'ann', kind: 'text', text },
+  };
+  return { user, entry, readN: read };
+}
+
+export function projection(conv: string, fence: number, changes: Partial<ProjectionWrite>): ProjectionWrite {
+  return { conv, fence, conversation: undefined, members: [], inbox: [], ...changes };
+}
