@@ -1,0 +1,246 @@
+import type { EdgeLink, Logger, MessageStore, OwnerLink, ProjectionStore, System } from '../core/ports.ts';
+import type { Answer, ConversationRequest, Delivery } from '../core/requests.ts';
+import { Answers } from './answers.ts';
+import { Audiences } from './audiences.ts';
+import type { Authenticator } from './auth/authenticator.ts';
+import { Backlog } from './backlog.ts';
+import { EDGE_BOUNDS, type EdgeBounds } from './bounds.ts';
+import { CatchUp } from './catch-up.ts';
+import type { EdgeMetrics } from './edge-metrics.ts';
+import { FanOut, type Publisher } from './fan-out.ts';
+import { Farewell } from './farewell.ts';
+import { Greeting } from './greeting.ts';
+import { HeldInputs } from './held-input.ts';
+import { Intake } from './intake.ts';
+import { Leaving } from './leaving.ts';
+import { Liveness } from './liveness.ts';
+import { OpenRequests } from './open-requests.ts';
+import { Pages } from './pages.ts';
+import { TokenBucket } from './rate-limit.ts';
+import { ReadGate } from './read-gate.ts';
+import { Registry } from './registry.ts';
+import { Replies } from './replies.ts';
+import { EventFrame, type Outgoing, Session } from './session.ts';
+import type { Socket, SocketHandlers } from './socket.ts';
+import { TurnWriter, type WriteListener } from './turn-writer.ts';
+
+export interface EdgeSettings {
+  /** Of one user, over all devices. */
+  readonly sendsPerSecond: number;
+  readonly burst: number;
+  /** On leaving, clients are asked to come back after 0.5 s to this. */
+  readonly reconnectSpreadMs: number;
+}
+
+export interface EdgeOptions {
+  /** Of this term: sessions are numbered anew under each. */
+  readonly id: string;
+  readonly system: System;
+  readonly logger: Logger;
+  readonly metrics: EdgeMetrics;
+  readonly messages: Pick<MessageStore, 'read'>;
+  readonly projections: Pick<ProjectionStore, 'inbox' | 'inboxRow'>;
+  readonly authenticator: Authenticator;
+  readonly settings: EdgeSettings;
+  /** For tests. */
+  readonly bounds?: Partial<EdgeBounds>;
+}
+
+/** Sessions over sockets: what clients say goes to owners, what owners say goes to clients. */
+export interface Edge extends EdgeLink {
+  /** For the socket server. */
+  readonly handlers: SocketHandlers<Session>;
+  /** Owners and edges know one another: to be called before the first socket opens. */
+  useOwners(owners: OwnerLink): void;
+  /** The server of the sockets, once it listens: until then events go socket by socket. */
+  usePublisher(publisher: Publisher): void;
+  /**
+   * Takes no new sessions and requests, lets those under way be answered for up to `deadlineMs`, then closes every
+   * session with `draining`. Resolves when none is left.
+   */
+  drain(deadlineMs: number): Promise<void>;
+  /** Stops the timer. */
+  stop(): void;
+}
+
+export function createEdge(options: EdgeOptions): Edge {
+  return new LocalEdge(options);
+}
+
+class LocalEdge implements Edge, WriteListener {
+  readonly handlers: SocketHandlers<Session> = {
+    open: (socket) => this.#opened(socket),
+    message: (session, bytes, isBinary) => this.#message(session, bytes, isBinary),
+    alive: (session) => {
+      session.heardAt = this.#options.system.monotonic();
+    },
+    drain: (session) => this.#drained(session),
+    dropped: (session) => this.#lost(session),
+    closed: (session) => this.#forget(session),
+  };
+  readonly #options: EdgeOptions;
+  readonly #bounds: EdgeBounds;
+  readonly #registry: Registry;
+  readonly #open = new OpenRequests();
+  readonly #farewell: Farewell;
+  readonly #audiences: Audiences;
+  readonly #backlog: Backlog;
+  readonly #pages: Pages;
+  readonly #answers: Answers;
+  readonly #fanOut: FanOut;
+  readonly #heldInputs: HeldInputs;
+  readonly #intake: Intake;
+  readonly #liveness: Liveness;
+  readonly #leaving: Leaving;
+  #owners: OwnerLink | undefined;
+  #isLeaving = false;
+  #lastSession = 0;
+
+  constructor(options: EdgeOptions) {
+    const { system, metrics, settings, projections } = options;
+    const bounds = { ...EDGE_BOUNDS, ...options.bounds };
+    this.#options = options;
+    this.#bounds = bounds;
+    this.#registry = new Registry(settings, bounds.lingeringUsersMax);
+    this.#audiences = new Audiences(bounds, (user) => this.#registry.account(user)?.sessions);
+    const writer = new TurnWriter(system, metrics, this);
+    const replies = new Replies(writer, metrics);
+    this.#farewell = new Farewell(writer, replies, metrics, (session) => this.#forget(session));
+    /** Each part takes of these what it names in its options. */
+    const basis = {
+      ...options,
+      bounds,
+      rate: settings,
+      reconnectSpreadMs: settings.reconnectSpreadMs,
+      registry: this.#registry,
+      audiences: this.#audiences,
+      open: this.#open,
+      gate: new ReadGate(bounds.inboxReadsMax),
+      writer,
+      replies,
+      closer: this.#farewell,
+      owners: () => this.#ownersInUse(),
+      isLeaving: () => this.#isLeaving,
+      answered: (session: Session, id: number) => void this.#open.answered(session, id),
+      watch: (session: Session) => this.#liveness.watch(session),
+      welcomed: (session: Session) => this.#heldInputs.release(session, this.#take),
+    };
+    this.#backlog = new Backlog({ ...basis, projections });
+    const withBacklog = { ...basis, backlog: this.#backlog };
+    this.#pages = new Pages(withBacklog);
+    this.#fanOut = new FanOut(withBacklog);
+    this.#liveness = new Liveness(withBacklog);
+    this.#answers = new Answers({ ...basis, pages: this.#pages });
+    const greeting = new Greeting({ ...basis, catchUp: new CatchUp(withBacklog) });
+    this.#intake = new Intake({ ...basis, pages: this.#pages, greeting });
+    this.#heldInputs = new HeldInputs(bounds, this.#farewell);
+    this.#leaving = new Leaving(basis);
+  }
+
+  useOwners(owners: OwnerLink): void {
+    this.#owners = owners;
+  }
+
+  usePublisher(publisher: Publisher): void {
+    this.#fanOut.publisher = publisher;
+    this.#audiences.topicsAllowed = true;
+  }
+
+  answer(request: ConversationRequest, answer: Answer): void {
+    this.#answers.answer(request, answer);
+  }
+
+  deliver(delivery: Delivery): void {
+    this.#fanOut.deliver(delivery);
+  }
+
+  drain(deadlineMs: number): Promise<void> {
+    this.#isLeaving = true;
+    return this.#leaving.leave(deadlineMs);
+  }
+
+  stop(): void {
+    this.#liveness.stop();
+  }
+
+  // --- what the writer says ---
+
+  dropped(session: Session, out: readonly Outgoing[], from: number): void {
+    if (session.mode === 'closed') return;
+    const lost = out.slice(from);
+    if (!lost.every((item) => item instanceof EventFrame)) {
+      this.#farewell.hangUp(session); // an answer was among them, which may not vanish
+      return;
+    }
+    this.#lost(session);
+    for (const event of lost) this.#backlog.miss(session, event.delivery);
+  }
+
+  written(session: Session, bufferedBytes: number): void {
+    if (session.mode === 'closed') return;
+    if (bufferedBytes > 0) this.#liveness.buffers(session);
+    if (bufferedBytes > this.#bounds.pullBytesMin) this.#backlog.turnToPull(session);
+    if (session.pages !== undefined) this.#pages.pump(session);
+    if (session.marks !== undefined || session.mode === 'pull') this.#backlog.settle(session);
+  }
+
+  // --- what sockets say ---
+
+  #opened(socket: Socket): Session {
+    const { system, metrics, settings } = this.#options;
+    const now = system.monotonic();
+    const frames = new TokenBucket(settings.burst * this.#bounds.frameRateFactor, now);
+    const session = new Session(++this.#lastSession, socket, frames, now);
+    this.#registry.add(session);
+    this.#liveness.add(session);
+    metrics.gauges.connections++;
+    return session;
+  }
+
+  #message(session: Session, bytes: Uint8Array, isBinary: boolean): void {
+    if (session.mode === 'closed') return;
+    session.heardAt = this.#options.system.monotonic();
+    this.#options.metrics.counts.framesIn++;
+    if (session.mode === 'greeting') this.#heldInputs.hold(session, bytes, isBinary);
+    else this.#intake.take(session, bytes, isBinary);
+  }
+
+  readonly #take = (session: Session, bytes: Uint8Array, isBinary: boolean): void => {
+    this.#intake.take(session, bytes, isBinary);
+  };
+
+  #drained(session: Session): void {
+    if (session.mode === 'closed') return;
+    this.#pages.pump(session);
+    this.#backlog.settle(session);
+  }
+
+  #lost(session: Session): void {
+    this.#liveness.buffers(session);
+    this.#backlog.turnToPull(session);
+  }
+
+  /** Takes the session out of everything, once. */
+  #forget(session: Session): void {
+    if (session.mode === 'closed') return;
+    const { metrics, system } = this.#options;
+    session.mode = 'closed';
+    metrics.gauges.connections--;
+    if (session.account !== undefined) metrics.gauges.sessions--;
+    this.#audiences.remove(session);
+    this.#registry.remove(session, system.monotonic());
+    this.#open.forget(session);
+    this.#heldInputs.forget(session);
+    this.#liveness.forget(session);
+    this.#backlog.forget(session);
+    session.pages = undefined;
+    session.marks = undefined;
+    session.listed = undefined;
+    session.lanes = undefined;
+  }
+
+  #ownersInUse(): OwnerLink {
+    if (this.#owners === undefined) throw new Error('the edge was given no owners');
+    return this.#owners;
+  }
+}

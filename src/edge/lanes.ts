@@ -1,0 +1,138 @@
+import type { ErrorCode } from '../core/errors.ts';
+import type { ConversationId } from '../core/ids.ts';
+
+/** What later sends to a conversation are told while they are held back. */
+export interface LaneRefusal {
+  readonly code: ErrorCode;
+  readonly retryAfterMs: number;
+}
+
+/** A send's place: among the session's sends to the conversation, and the lowest one still unanswered. */
+export interface LanePlace {
+  readonly ordinal: number;
+  readonly base: number;
+}
+
+interface Lane {
+  next: number;
+  /** The lowest ordinal that is unanswered; `next` when none is. */
+  base: number;
+  unanswered: number;
+  /** Ordinals above `base` that were answered before it. */
+  early: Set<number> | undefined;
+  /** Monotonic ms until which sends are held back. */
+  heldUntil: number;
+  heldCode: ErrorCode;
+}
+
+/** Another look after this long, when there are too many lanes. */
+const CROWDED_MS = 50;
+
+/**
+ * Keeps one session's sends to each conversation in order over refusals. A refused send holds back the later
+ * ones, here until `retryAfterMs` has passed, at the owner because their ordinals are not the expected one. A
+ * lane is kept only while something is unanswered or held back. Numbering then goes on above all numbers used
+ * so far: a number used twice could be taken for one that the owner still expects.
+ */
+export class Lanes {
+  readonly #lanes = new Map<ConversationId, Lane>();
+  readonly #lanesMax: number;
+  #first = 1;
+  /** Refusals that found no room for a lane hold back everything. */
+  #allHeldUntil = 0;
+
+  constructor(lanesMax: number) {
+    this.#lanesMax = lanesMax;
+  }
+
+  get size(): number {
+    return this.#lanes.size;
+  }
+
+  /** Why a send to `conv` may not go now; undefined: it may. */
+  refusal(conv: ConversationId, now: number): LaneRefusal | undefined {
+    const lane = this.#lanes.get(conv);
+    if (this.#allHeldUntil > now)
+      return { code: 'overloaded', retryAfterMs: Math.ceil(this.#allHeldUntil - now) };
+    if (lane === undefined) {
+      if (this.#lanes.size < this.#lanesMax) return undefined;
+      this.prune(now);
+      return this.#lanes.size < this.#lanesMax ? undefined : { code: 'overloaded', retryAfterMs: CROWDED_MS };
+    }
+    if (lane.heldUntil > now) return { code: lane.heldCode, retryAfterMs: Math.ceil(lane.heldUntil - now) };
+    return undefined;
+  }
+
+  /** Numbers a send; `refusal` has admitted it. */
+  enter(conv: ConversationId): LanePlace {
+    const lane = this.#lane(conv);
+    lane.unanswered++;
+    return { ordinal: lane.next++, base: lane.base };
+  }
+
+  /** The owner's answer to a numbered send; `retryable`: it was refused, and may be sent again. */
+  answered(
+    conv: ConversationId,
+    ordinal: number,
+    retryable: ErrorCode | undefined,
+    retryAfterMs: number,
+    now: number,
+  ): void {
+    const lane = this.#lanes.get(conv);
+    if (lane === undefined) return;
+    lane.unanswered--;
+    if (ordinal !== lane.base) {
+      lane.early ??= new Set();
+      lane.early.add(ordinal);
+    } else {
+      do lane.base++;
+      while (lane.early?.delete(lane.base) === true);
+    }
+    if (retryable !== undefined) {
+      this.#holdBack(lane, retryable, now + retryAfterMs);
+    } else if (lane.unanswered === 0 && lane.heldUntil <= now) {
+      this.#drop(conv, lane);
+    }
+  }
+
+  /** A send was refused before it was numbered. */
+  hold(conv: ConversationId, code: ErrorCode, retryAfterMs: number, now: number): void {
+    if (this.#lanes.size >= this.#lanesMax && !this.#lanes.has(conv)) {
+      this.#allHeldUntil = Math.max(this.#allHeldUntil, now + retryAfterMs);
+      return;
+    }
+    this.#holdBack(this.#lane(conv), code, now + retryAfterMs);
+  }
+
+  /** Forgets lanes that hold nothing back any more. */
+  prune(now: number): void {
+    for (const [conv, lane] of this.#lanes)
+      if (lane.unanswered === 0 && lane.heldUntil <= now) this.#drop(conv, lane);
+  }
+
+  #lane(conv: ConversationId): Lane {
+    const known = this.#lanes.get(conv);
+    if (known !== undefined) return known;
+    const lane: Lane = {
+      next: this.#first,
+      base: this.#first,
+      unanswered: 0,
+      early: undefined,
+      heldUntil: 0,
+      heldCode: 'unavailable',
+    };
+    this.#lanes.set(conv, lane);
+    return lane;
+  }
+
+  /** Later sends were not passed on, so of theirs nothing is unknown. */
+  #holdBack(lane: Lane, code: ErrorCode, until: number): void {
+    lane.heldUntil = Math.max(lane.heldUntil, until);
+    lane.heldCode = code === 'rate_limited' || code === 'overloaded' ? code : 'unavailable';
+  }
+
+  #drop(conv: ConversationId, lane: Lane): void {
+    this.#first = Math.max(this.#first, lane.next);
+    this.#lanes.delete(conv);
+  }
+}

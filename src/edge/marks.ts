@@ -1,0 +1,76 @@
+import type { Entry } from '../core/entry.ts';
+import type { ConversationId, Seq } from '../core/ids.ts';
+
+/** What a session has missed of one conversation. */
+export interface Mark {
+  /** The highest seq, and the number of messages up to it; 0: the entry says it all. */
+  seq: Seq;
+  n: number;
+  /** The number of messages up to the user's read cursor; -1: not known. */
+  readN: number;
+  /** Set: the session must be shown it, before anything else of the conversation. */
+  entry: Entry | undefined;
+  /** Whether the inbox row was asked for in vain. */
+  rowless: boolean;
+}
+
+/** What a session has missed, one mark per conversation: a stated number of them. */
+export class Marks {
+  readonly #marks = new Map<ConversationId, Mark>();
+  readonly #marksMax: number;
+
+  constructor(marksMax: number) {
+    this.#marksMax = marksMax;
+  }
+
+  get size(): number {
+    return this.#marks.size;
+  }
+  has(conv: ConversationId): boolean {
+    return this.#marks.has(conv);
+  }
+  get(conv: ConversationId): Mark | undefined {
+    return this.#marks.get(conv);
+  }
+  delete(conv: ConversationId): void {
+    this.#marks.delete(conv);
+  }
+  entries(): IterableIterator<[ConversationId, Mark]> {
+    return this.#marks.entries();
+  }
+
+  /** An event; false: there is no room to remember it. */
+  event(conv: ConversationId, seq: Seq, n: number): boolean {
+    const mark = this.#mark(conv);
+    if (mark === undefined) return false;
+    if (seq > mark.seq) {
+      mark.seq = seq;
+      mark.n = n;
+    }
+    return true;
+  }
+
+  head(conv: ConversationId, seq: Seq, n: number, unread: number): boolean {
+    if (!this.event(conv, seq, n)) return false;
+    (this.#marks.get(conv) as Mark).readN = n - unread;
+    return true;
+  }
+
+  entry(entry: Entry): boolean {
+    const mark = this.#mark(entry.conv);
+    if (mark === undefined) return false;
+    mark.entry = entry;
+    mark.readN = entry.n - entry.unread;
+    if (entry.removed !== undefined) mark.seq = 0; // what came before may not be read any more
+    return true;
+  }
+
+  #mark(conv: ConversationId): Mark | undefined {
+    let mark = this.#marks.get(conv);
+    if (mark === undefined && this.#marks.size < this.#marksMax) {
+      mark = { seq: 0, n: 0, readN: -1, entry: undefined, rowless: false };
+      this.#marks.set(conv, mark);
+    }
+    return mark;
+  }
+}

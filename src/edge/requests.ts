@@ -1,0 +1,147 @@
+/** The requests that decoded frames stand for. */
+import { directConversationId } from '../core/direct-id.ts';
+import type { ErrorCode } from '../core/errors.ts';
+import { uuidV7 } from '../core/ids.ts';
+import type { System } from '../core/ports.ts';
+import type {
+  CreateRequest,
+  HistoryRequest,
+  MemberChange,
+  MembersRequest,
+  ReadRequest,
+  SendRequest,
+} from '../core/requests.ts';
+import type { Create, History, Members, Read } from '../protocol/frames.ts';
+import { LIMITS } from '../protocol/limits.ts';
+import type { DecodedSend } from '../protocol/server-codec.ts';
+import type { LanePlace } from './lanes.ts';
+import type { Session } from './session.ts';
+
+/** What a request counts for in a mailbox, beside its body or list. */
+const REQUEST_BYTES = 256;
+const USER_BYTES = 64;
+
+export function sendRequest(
+  edge: string,
+  session: Session,
+  frame: DecodedSend,
+  place: LanePlace,
+): SendRequest {
+  return {
+    t: 'send',
+    edge,
+    session: session.number,
+    id: frame.id,
+    conv: frame.conv,
+    user: session.user,
+    device: session.device,
+    bytes: REQUEST_BYTES + frame.body.length,
+    cmid: frame.cmid,
+    kind: frame.kind,
+    body: new Uint8Array(frame.body), // the one copy: the frame's may view the socket's buffer
+    text: frame.text,
+    retry: frame.retry,
+    ordinal: place.ordinal,
+    base: place.base,
+  };
+}
+
+export function historyRequest(edge: string, session: Session, frame: History): HistoryRequest {
+  return {
+    t: 'history',
+    edge,
+    session: session.number,
+    id: frame.id,
+    conv: frame.conv,
+    user: session.user,
+    device: session.device,
+    bytes: REQUEST_BYTES,
+    after: frame.after,
+    before: frame.before,
+    limit: frame.limit ?? LIMITS.historyLimitDefault,
+  };
+}
+
+export function membersRequest(edge: string, session: Session, frame: Members): MembersRequest {
+  const named = (frame.add ?? frame.remove ?? frame.role ?? []).length;
+  return {
+    t: 'members',
+    edge,
+    session: session.number,
+    id: frame.id,
+    conv: frame.conv,
+    user: session.user,
+    device: session.device,
+    bytes: REQUEST_BYTES + USER_BYTES * named,
+    change: memberChange(frame),
+  };
+}
+
+function memberChange(frame: Members): MemberChange | undefined {
+  if (frame.add !== undefined) return { op: 'add', users: frame.add };
+  if (frame.remove !== undefined) return { op: 'remove', users: frame.remove };
+  if (frame.role !== undefined) return { op: 'role', roles: frame.role };
+  return frame.leave === true ? { op: 'leave' } : undefined;
+}
+
+export function readRequest(edge: string, session: Session, frame: Read): ReadRequest {
+  return {
+    t: 'read',
+    edge,
+    session: session.number,
+    id: 0,
+    conv: frame.conv,
+    user: session.user,
+    device: session.device,
+    bytes: REQUEST_BYTES,
+    seq: frame.seq,
+  };
+}
+
+/** What is wrong with a `create`. */
+export interface CreateProblem {
+  readonly t: 'problem';
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+/** The creator is the first of the members, and no one is named twice. */
+export function createRequest(
+  edge: string,
+  session: Session,
+  frame: Create,
+  system: System,
+): CreateRequest | CreateProblem {
+  const members = [...new Set([session.user, ...frame.members])];
+  if (frame.kind === 'supergroup')
+    return problem('unsupported', 'kind: supergroup is of a later version; make a group.');
+  if (frame.kind === 'direct' && members.length !== 2)
+    return problem('invalid', 'members: a direct conversation names exactly one other user.');
+  if (frame.kind === 'direct' && frame.title !== undefined)
+    return problem('invalid', 'title: a direct conversation has none; leave it out.');
+  if (members.length > LIMITS.groupMembersMax)
+    return problem(
+      'too_large',
+      `members: a group has at most ${LIMITS.groupMembersMax}, the creator included; these are ${members.length}.`,
+    );
+  return {
+    t: 'create',
+    edge,
+    session: session.number,
+    id: frame.id,
+    conv:
+      frame.kind === 'direct'
+        ? directConversationId(session.user, members[1] as string)
+        : (frame.conv ?? uuidV7(system.now(), system.random(10))),
+    user: session.user,
+    device: session.device,
+    bytes: REQUEST_BYTES + USER_BYTES * members.length,
+    kind: frame.kind,
+    members,
+    title: frame.title,
+  };
+}
+
+function problem(code: ErrorCode, message: string): CreateProblem {
+  return { t: 'problem', code, message };
+}
