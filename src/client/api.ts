@@ -1,0 +1,32 @@
+import type { Entry, Role } from '../core/entry.ts';
+import type { Head, Message } from '../protocol/frames.ts';
+import type { ClientError } from './errors.ts';
+import type { ConnectionState } from './link.ts';
+
+export interface ClientEvents {
+  /** An event of a conversation's log, as it came (a timeline gives them complete and in order). */
+  message: Message;
+  /** There is news up to `seq` that did not come as `message`. */
+  head: Head;
+  /** The conversation as the user sees it now: new, changed, or left (`removed`). */
+  conversation: Entry;
+  /** What is held of the conversation's log is no longer valid. */
+  reset: { readonly conv: string };
+  state: ConnectionState;
+  /** All conversations changed since the last time are known. */
+  synced: undefined;
+  /** An error that answers no request, and failures to renew the token. */
+  error: ClientError;
+}
+
+export interface MemberList {
+  /** The seq of the last change of members. */
+  readonly seq: number;
+  readonly members: readonly (readonly [user: string, role: Role])[];
+}
+
+export type MemberChange =
+  | { readonly add: readonly string[] }
+  | { readonly remove: readonly string[] }
+  | { readonly role: readonly (readonly [user: string, role: Role])[] }
+  | { readonly leave: true };

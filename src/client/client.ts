@@ -1,0 +1,394 @@
+import type { Entry } from '../core/entry.ts';
+import { isUuid, uuidV7 } from '../core/ids.ts';
+import type { ConversationKind } from '../core/requests.ts';
+import type {
+  ErrorFrame,
+  Hello,
+  Message,
+  Ok,
+  Page,
+  ServerFrame,
+  Welcome,
+  WireLimits,
+} from '../protocol/frames.ts';
+import { LIMITS } from '../protocol/limits.ts';
+import type { ClientEvents, MemberChange, MemberList } from './api.ts';
+import { Directory } from './directory.ts';
+import { Emitter } from './emitter.ts';
+import { asError, ClientError } from './errors.ts';
+import { type ConnectionState, Link } from './link.ts';
+import { type ClientOptions, type Settings, settingsOf } from './options.ts';
+import { type Outgoing, Outbox, type Placed } from './outbox.ts';
+import { ReadMarks } from './read-marks.ts';
+import { type Answers, type Request, Requests } from './requests.ts';
+import { deviceId, nextAttempt } from './storage.ts';
+import { type HistoryRange, Timeline, type TimelineOptions } from './timeline.ts';
+import { Token } from './token.ts';
+
+/** A user's device, connected: sends until acked, keeps conversations and timelines up to date over reconnects. */
+export class Client extends Emitter<ClientEvents> {
+  readonly device: string;
+  readonly #settings: Settings;
+  readonly #link: Link;
+  readonly #requests: Requests;
+  readonly #outbox: Outbox;
+  readonly #directory: Directory;
+  readonly #reads: ReadMarks;
+  readonly #token: Token;
+  readonly #timelines = new Map<string, Timeline>();
+  #user = '';
+  #limits: WireLimits;
+  #cursor: string | undefined;
+  #lastId = 0;
+  /** Tells the paging of this connection from one before. */
+  #syncEpoch = 0;
+
+  /** `connect` makes one and starts it. */
+  constructor(options: ClientOptions) {
+    super();
+    const settings = settingsOf(options);
+    const { system } = settings;
+    this.#settings = settings;
+    this.#limits = settings.limits;
+    this.device = options.device ?? deviceId(settings.storage, system);
+    const nextId = (): number => (this.#lastId = (this.#lastId % LIMITS.requestIdMax) + 1);
+    this.#link = new Link({
+      ...settings,
+      heartbeatMs: settings.limits.heartbeatMs,
+      nextId,
+      hello: () => this.#hello(),
+      online: (welcome) => this.#online(welcome),
+      offline: () => this.#offline(),
+      frame: (frame) => this.#received(frame),
+      state: (state) => this.#stateIs(state),
+    });
+    const send = this.#link.send.bind(this.#link);
+    this.#requests = new Requests({ ...settings, timeoutMs: settings.requestTimeoutMs, nextId, send });
+    this.#outbox = new Outbox({
+      ...settings,
+      nextId,
+      send,
+      settled: (outgoing, placed) => this.#settled(outgoing, placed),
+    });
+    this.#token = new Token(settings.token, {
+      system,
+      renew: (token) => this.#renewToken(token),
+      failed: (error) => this.emit('error', new ClientError('unauthenticated', `token: ${error.message}`)),
+    });
+    this.#directory = new Directory({ ...settings, changed: (entry) => this.emit('conversation', entry) });
+    this.#reads = new ReadMarks(system, (conv, seq) => this.#link.send({ t: 'read', conv, seq }));
+  }
+
+  /** Connects now: after a `closed`, or to cut a wait short. */
+  connect(): void {
+    this.#link.start();
+  }
+
+  /** Hangs up for good; what is unanswered is rejected with `closed`. */
+  close(): void {
+    this.#reads.flush();
+    this.#link.stop('closed');
+  }
+
+  get state(): ConnectionState {
+    return this.#link.state;
+  }
+
+  /** Who the server says that we are; '' before the first connection. */
+  get user(): string {
+    return this.#user;
+  }
+
+  get limits(): WireLimits {
+    return this.#limits;
+  }
+
+  /** Resolves once connected; rejects with a ClientError if the server bars us. */
+  ready(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const settle = (state: ConnectionState): boolean => {
+        if (state.is === 'online') resolve();
+        else if (state.is === 'closed') reject(closedError(state));
+        else return false;
+        return true;
+      };
+      if (settle(this.state)) return;
+      const off = this.on('state', (state) => {
+        if (settle(state)) off();
+      });
+    });
+  }
+
+  /**
+   * Sends a message; resolves with its place in the log once it is durable, over however many reconnects that
+   * takes. Rejects with a ClientError: `outbox_full` at once when too many are unacked, `invalid` and `too_large`
+   * for a body that no server would take, and what the server refuses for good.
+   */
+  send(conv: string, body: string | Uint8Array, options: { kind?: string } = {}): Promise<Placed> {
+    const refusal = this.#refusal(conv, body);
+    if (refusal !== undefined) return Promise.reject(refusal);
+    const { system } = this.#settings;
+    const cmid = uuidV7(system.now(), system.randomBytes(10));
+    try {
+      const [outgoing, promise] = this.#outbox.add(conv, cmid, body, options.kind ?? 'text');
+      this.#timelines.get(conv)?.sending(outgoing);
+      return promise;
+    } catch (error) {
+      return Promise.reject(asError(error));
+    }
+  }
+
+  /** Messages sent and not acked yet, over all conversations. */
+  get unacked(): number {
+    return this.#outbox.size;
+  }
+
+  /** Creates a conversation, or finds the direct one; resolves with its id. */
+  async create(kind: ConversationKind, members: readonly string[], title?: string): Promise<string> {
+    const { system } = this.#settings;
+    // Of our own choice, so that asking twice does not create twice.
+    const conv = kind === 'direct' ? undefined : uuidV7(system.now(), system.randomBytes(10));
+    const created = await this.#call({ t: 'create', kind, members, title, conv });
+    return created.conv;
+  }
+
+  /** A page of the log: behind `after`, before `before`, or the newest. */
+  async history(conv: string, range: HistoryRange = {}): Promise<Page> {
+    const page = await this.#call({ t: 'history', conv, ...range });
+    for (const message of page.messages) {
+      if (message.from !== this.#user) continue;
+      this.#directory.message(message);
+      this.#noticeOwn(message);
+    }
+    return page;
+  }
+
+  /** Who the members are. */
+  async members(conv: string): Promise<MemberList> {
+    const ok = await this.#call({ t: 'members', conv });
+    return { seq: ok.seq ?? 0, members: ok.members ?? [] };
+  }
+
+  /** Changes who the members are; resolves with the seq of the change. */
+  async changeMembers(conv: string, change: MemberChange): Promise<number> {
+    const ok: Ok = await this.#call({ t: 'members', conv, ...change });
+    return ok.seq ?? 0;
+  }
+
+  /** The user has read up to `seq`. Told to the server at once (a stream of them every 200 ms), or after reconnecting. */
+  read(conv: string, seq: number): void {
+    const n = this.#timelines.get(conv)?.messages.findLast((message) => message.seq <= seq)?.n;
+    if (this.#directory.read(conv, seq, n)) this.#reads.add(conv, this.#directory.get(conv)?.read ?? seq);
+  }
+
+  /** The conversations known, the most recently active first. */
+  get conversations(): Entry[] {
+    return this.#directory.list();
+  }
+
+  conversation(conv: string): Entry | undefined {
+    return this.#directory.get(conv);
+  }
+
+  /** Unread messages over all conversations. */
+  get unread(): number {
+    return this.#directory.unread;
+  }
+
+  /** The conversation's timeline, the one open or a new one; close it when nobody looks at it any more. */
+  timeline(conv: string, options: TimelineOptions = {}): Timeline {
+    const open = this.#timelines.get(conv);
+    if (open !== undefined) return open;
+    if (this.#timelines.size >= LIMITS.havePairsMax) {
+      throw new ClientError('outbox_full', `${LIMITS.havePairsMax} timelines are open: close some`);
+    }
+    const source = {
+      system: this.#settings.system,
+      sender: () => ({ from: this.#user, device: this.device }),
+      history: (range: HistoryRange) => this.history(conv, range),
+      closed: () => void this.#timelines.delete(conv),
+    };
+    const timeline = new Timeline(conv, source, options);
+    this.#timelines.set(conv, timeline);
+    for (const outgoing of this.#outbox.list(conv)) timeline.sending(outgoing);
+    timeline.headIs(this.#directory.get(conv)?.head ?? 0);
+    return timeline;
+  }
+
+  #refusal(conv: string, body: string | Uint8Array): ClientError | undefined {
+    const { state } = this.#link;
+    if (state.is === 'closed') return closedError(state);
+    if (!isUuid(conv)) return new ClientError('invalid', `conv: ${conv} is not a UUID in lower case`);
+    if (typeof body === 'string' && /\p{Surrogate}/u.test(body)) {
+      return new ClientError('invalid', 'body: holds half a surrogate pair, which UTF-8 cannot');
+    }
+    const bytes = typeof body === 'string' ? utf8Bytes(body) : body.length;
+    if (bytes <= this.#limits.bodyBytesMax) return undefined;
+    return new ClientError('too_large', `body: ${bytes} bytes, of at most ${this.#limits.bodyBytesMax}`);
+  }
+
+  #call<T extends keyof Answers>(frame: Request<T> & { t: T }): Promise<Answers[T]> {
+    const { state } = this.#link;
+    return state.is === 'closed' ? Promise.reject(closedError(state)) : this.#requests.call<T>(frame);
+  }
+
+  async #hello(): Promise<Hello> {
+    const { storage, system } = this.#settings;
+    const token = await this.#token.read();
+    const have: [string, number][] = [];
+    for (const timeline of this.#timelines.values()) {
+      if (timeline.have !== undefined) have.push([timeline.conv, timeline.have]);
+    }
+    return {
+      t: 'hello',
+      token,
+      device: this.device,
+      attempt: nextAttempt(storage, this.device, system.now()),
+      cursor: this.#cursor,
+      have: have.length > 0 ? have : undefined,
+    };
+  }
+
+  async #renewToken(token: string): Promise<void> {
+    if (this.#link.isOnline) await this.#call({ t: 'auth', token }); // else the next hello brings a fresh one
+  }
+
+  #online(welcome: Welcome): void {
+    this.#user = welcome.user;
+    this.#limits = welcome.limits;
+    this.#directory.user = welcome.user;
+    for (const entry of welcome.conversations) this.#directory.replace(entry);
+    this.#reads.resend((conv, seq) => this.#directory.read(conv, seq, undefined));
+    for (const [conv, timeline] of [...this.#timelines]) {
+      timeline.online();
+      this.#checkTimeline(conv);
+    }
+    this.#outbox.online();
+    this.#requests.pump();
+    this.#sync(welcome).catch((error: unknown) => {
+      if (error instanceof ClientError) this.emit('error', error);
+      else throw error;
+    });
+  }
+
+  /** Pages the rest of what `welcome` began; the new cursor counts once all of it is here. */
+  async #sync(welcome: Welcome): Promise<void> {
+    const epoch = ++this.#syncEpoch;
+    let { more, before } = welcome;
+    while (more) {
+      const page = await this.#call({
+        t: 'conversations',
+        before,
+        limit: LIMITS.conversationsLimitMax,
+      });
+      if (epoch !== this.#syncEpoch) return;
+      for (const entry of page.conversations) {
+        this.#directory.merge(entry);
+        this.#checkTimeline(entry.conv);
+      }
+      ({ more, before } = page);
+      if (more && before === undefined)
+        throw new ClientError('internal', 'conversations: more without before');
+    }
+    this.#cursor = welcome.cursor;
+    this.emit('synced', undefined);
+  }
+
+  /** The server has said something new of the conversation. */
+  #checkTimeline(conv: string): void {
+    const entry = this.#directory.get(conv);
+    const timeline = this.#timelines.get(conv);
+    if (entry === undefined || timeline === undefined || entry.removed !== undefined) return;
+    if (timeline.failure !== undefined)
+      timeline.reset(); // it may be readable again
+    else timeline.headIs(entry.head);
+  }
+
+  #offline(): void {
+    this.#syncEpoch++;
+    this.#requests.offline();
+    this.#outbox.offline();
+  }
+
+  #stateIs(state: ConnectionState): void {
+    if (state.is === 'closed') {
+      this.#syncEpoch++;
+      this.#token.stop();
+      const error = closedError(state);
+      this.#requests.offline();
+      this.#requests.fail(error);
+      this.#outbox.fail(error);
+      this.#reads.stop();
+    }
+    this.emit('state', state);
+  }
+
+  #received(frame: ServerFrame): void {
+    switch (frame.t) {
+      case 'message':
+        return this.#message(frame);
+      case 'ack':
+        return this.#outbox.acked(frame);
+      case 'head':
+        this.#directory.head(frame);
+        this.#timelines.get(frame.conv)?.headIs(frame.seq);
+        return this.emit('head', frame);
+      case 'conversation':
+        this.#directory.conversation(frame);
+        return this.#checkTimeline(frame.conv);
+      case 'reset':
+        this.#timelines.get(frame.conv)?.reset();
+        return this.emit('reset', { conv: frame.conv });
+      case 'error':
+        return this.#error(frame);
+      case 'ok':
+      case 'page':
+      case 'created':
+      case 'conversations':
+        return this.#requests.answered(frame);
+      case 'pong':
+      case 'welcome':
+      case 'bye':
+        return; // the link's
+    }
+  }
+
+  #message(message: Message): void {
+    this.#directory.message(message);
+    this.#noticeOwn(message);
+    this.#timelines.get(message.conv)?.receive(message);
+    this.emit('message', message);
+  }
+
+  /** One's own message in the log is as good as its ack. */
+  #noticeOwn(message: Message): void {
+    if (message.from !== this.#user || message.device !== this.device || message.cmid === undefined) return;
+    this.#outbox.seen(message.conv, message.cmid, { seq: message.seq, ts: message.ts });
+  }
+
+  #settled(outgoing: Outgoing, placed: Placed | undefined): void {
+    if (placed !== undefined) {
+      const { conv, cmid, kind, body } = outgoing;
+      const sender = { from: this.#user, device: this.device };
+      this.#directory.message({ t: 'message', conv, cmid, kind, body, n: 0, ...placed, ...sender });
+    }
+    this.#timelines.get(outgoing.conv)?.settled(outgoing, placed);
+  }
+
+  #error(error: ErrorFrame): void {
+    if (this.#outbox.refused(error) || this.#requests.refused(error)) return;
+    this.emit(
+      'error',
+      new ClientError(error.code, error.re ? `${error.re}: ${error.message}` : error.message),
+    );
+  }
+}
+
+function closedError(state: { readonly reason: string }): ClientError {
+  const code = state.reason === 'unauthenticated' ? 'unauthenticated' : 'closed';
+  return new ClientError(code, `the connection is closed: ${state.reason}`);
+}
+
+function utf8Bytes(text: string): number {
+  return text.length * 3 <= LIMITS.bodyBytesMax ? text.length : new TextEncoder().encode(text).length;
+}

@@ -1,0 +1,159 @@
+import type { Entry } from '../core/entry.ts';
+import { LIMITS } from '../protocol/limits.ts';
+import type { ConversationEvent, Head, Message } from '../protocol/frames.ts';
+
+export interface DirectoryOptions {
+  /** Conversations kept; beyond it the least recently active are forgotten. */
+  readonly conversationsMax: number;
+  changed(entry: Entry): void;
+}
+
+interface Known {
+  entry: Entry;
+  /** Number of messages up to `entry.read`; undefined after an own send whose place among them is unknown. */
+  readN: number | undefined;
+}
+
+/** The user's conversations as far as the client was told, kept up to date by events. */
+export class Directory {
+  readonly #options: DirectoryOptions;
+  readonly #known = new Map<string, Known>();
+  #user = '';
+
+  constructor(options: DirectoryOptions) {
+    this.#options = options;
+  }
+
+  set user(user: string) {
+    if (this.#user !== '' && this.#user !== user) this.#known.clear();
+    this.#user = user;
+  }
+
+  get(conv: string): Entry | undefined {
+    return this.#known.get(conv)?.entry;
+  }
+
+  /** Those that the user is a member of, the most recently active first. */
+  list(): Entry[] {
+    const entries: Entry[] = [];
+    for (const { entry } of this.#known.values()) if (entry.removed === undefined) entries.push(entry);
+    return entries.sort((a, b) => b.ts - a.ts || (a.conv < b.conv ? -1 : 1));
+  }
+
+  /** Unread messages over all conversations known. */
+  get unread(): number {
+    let sum = 0;
+    for (const { entry } of this.#known.values()) if (entry.removed === undefined) sum += entry.unread;
+    return sum;
+  }
+
+  /** An entry of `welcome`: the server's word at the start of a connection. */
+  replace(entry: Entry): void {
+    this.#set({ entry, readN: entry.n - entry.unread });
+  }
+
+  /** An entry of a page, which may be older than the events seen since `welcome`. */
+  merge(entry: Entry): void {
+    const known = this.#known.get(entry.conv);
+    if (known === undefined || known.entry.head <= entry.head) return this.replace(entry);
+    const { head, n, ts, preview, read, unread } = known.entry;
+    this.#set({ entry: { ...entry, head, n, ts, preview, read, unread }, readN: known.readN });
+  }
+
+  conversation(event: ConversationEvent): void {
+    const { t: _, ...fields } = event;
+    if (event.kind !== undefined && event.role !== undefined && event.head !== undefined) {
+      this.replace({ ...EMPTY, ...(fields as Partial<Entry>), conv: event.conv });
+      return;
+    }
+    const known = this.#known.get(event.conv);
+    if (known === undefined) return;
+    const entry = { ...known.entry };
+    for (const [name, value] of Object.entries(fields)) {
+      if (value !== undefined) Object.assign(entry, { [name]: value });
+    }
+    this.#set({ entry, readN: entry.n - entry.unread });
+  }
+
+  head(event: Head): void {
+    const known = this.#known.get(event.conv);
+    if (known === undefined || event.seq < known.entry.head) return;
+    const { entry } = known;
+    const unread = event.unread ?? Math.max(0, event.n - (known.readN ?? event.n));
+    this.#set({ entry: { ...entry, head: event.seq, n: event.n, unread }, readN: event.n - unread });
+  }
+
+  /** An event of the log, from the server or acked to us (then `n` may be 0: not known). */
+  message(message: Message): void {
+    const known = this.#known.get(message.conv);
+    if (known === undefined) return;
+    let { entry, readN } = known;
+    const isSystem = message.kind.startsWith('sys.');
+    const isOwn = message.from === this.#user && !isSystem;
+    if (message.seq > entry.head) {
+      const n = message.n > 0 || isSystem ? message.n : entry.n + 1;
+      if (readN === undefined && message.seq === entry.head + 1) readN = isSystem ? n : n - 1;
+      entry = {
+        ...entry,
+        head: message.seq,
+        n,
+        ts: message.ts,
+        preview: isSystem ? entry.preview : preview(message),
+      };
+    }
+    if (isOwn && message.seq > entry.read) {
+      entry = { ...entry, read: message.seq };
+      if (message.n > 0) readN = message.n;
+      else readN = message.seq === entry.head ? undefined : readN;
+    }
+    const unread = readN === undefined ? 0 : Math.max(0, entry.n - readN);
+    if (entry === known.entry && unread === entry.unread) return;
+    this.#set({ entry: { ...entry, unread }, readN });
+  }
+
+  /** The user has read up to `seq`, with `n` messages up to it (undefined: not known). False if that is no news. */
+  read(conv: string, seq: number, n: number | undefined): boolean {
+    const known = this.#known.get(conv);
+    if (known === undefined || known.entry.removed !== undefined) return false;
+    const { entry } = known;
+    const read = Math.min(seq, entry.head);
+    if (read <= entry.read) return false;
+    const readN = read === entry.head ? entry.n : (n ?? known.readN);
+    const unread = readN === undefined ? 0 : Math.max(0, entry.n - readN);
+    this.#set({ entry: { ...entry, read, unread }, readN });
+    return true;
+  }
+
+  #set(known: Known): void {
+    const { conv } = known.entry;
+    this.#known.set(conv, known);
+    if (this.#known.size > this.#options.conversationsMax) this.#forgetOldest();
+    this.#options.changed(known.entry);
+  }
+
+  #forgetOldest(): void {
+    let oldest: Entry | undefined;
+    for (const { entry } of this.#known.values())
+      if (oldest === undefined || entry.ts < oldest.ts) oldest = entry;
+    if (oldest !== undefined) this.#known.delete(oldest.conv);
+  }
+}
+
+const EMPTY = {
+  kind: 'direct',
+  title: undefined,
+  peer: undefined,
+  role: 'member',
+  removed: undefined,
+  head: 0,
+  n: 0,
+  ts: 0,
+  read: 0,
+  unread: 0,
+  preview: undefined,
+} as const;
+
+function preview(message: Message): Entry['preview'] {
+  const text = typeof message.body === 'string' ? message.body.slice(0, LIMITS.previewCharsMax) : '';
+  return { seq: message.seq, from: message.from, kind: message.kind, text };
+}
