@@ -9,10 +9,11 @@ import { loadAssets } from './console/assets.ts';
 import { uuidV7 } from './core/ids.ts';
 import type { Logger, System } from './core/ports.ts';
 import { Admission } from './edge/admission.ts';
+import type { Authenticator } from './edge/auth/authenticator.ts';
 import { createAuthenticator } from './edge/auth/create-authenticator.ts';
 import { createEdge, type Edge } from './edge/edge.ts';
 import { adminHttp, type HttpOptions, mainHttp } from './edge/http.ts';
-import type { SocketHandlers, SocketServer, SocketServerOptions } from './edge/socket.ts';
+import type { HttpResponse, SocketHandlers, SocketServer, SocketServerOptions } from './edge/socket.ts';
 import { listen } from './edge/socket-server.ts';
 import { type Component, Lifecycle } from './lifecycle.ts';
 import { createLogger, createMetrics, type Metrics } from './telemetry.ts';
@@ -36,15 +37,18 @@ export async function startServer(config: Config): Promise<RunningServer> {
   const system = realSystem();
   const logger = createLogger({ level: config.logLevel, format: config.logFormat });
   const metrics = createMetrics();
+  // What can fail for want of a file comes first: the store, once open, is the lifecycle's to close.
+  const authenticator = createAuthenticator(config.auth, () => system.now());
+  const files = await loadAssets();
   const store = await openStore(config, system, logger);
-  const edge = openEdge(config, store, system, logger, metrics);
+  const edge = openEdge(config, authenticator, store, system, logger, metrics);
   const host = openHost(store, edge, system, logger, metrics);
   const router = new Router(host, edge);
   edge.useOwners(router);
   const admission = openAdmission(config);
   const sockets = new SocketsComponent(config, edge, admission, logger, {
     socketPath: SOCKET_PATH,
-    files: await loadAssets(),
+    files,
     readiness: () => lifecycle.readiness(),
     metrics: () => metrics.scrape(),
   });
@@ -71,7 +75,14 @@ function openStore(config: Config, system: System, logger: Logger): Promise<Lmdb
   });
 }
 
-function openEdge(config: Config, store: LmdbStore, system: System, logger: Logger, metrics: Metrics): Edge {
+function openEdge(
+  config: Config,
+  authenticator: Authenticator,
+  store: LmdbStore,
+  system: System,
+  logger: Logger,
+  metrics: Metrics,
+): Edge {
   return createEdge({
     id: uuidV7(system.now(), system.random(10)),
     system,
@@ -79,7 +90,7 @@ function openEdge(config: Config, store: LmdbStore, system: System, logger: Logg
     metrics,
     messages: store.messages,
     projections: store.projections,
-    authenticator: createAuthenticator(config.auth, () => system.now()),
+    authenticator,
     settings: {
       sendsPerSecond: config.sendsPerSecond,
       burst: config.sendBurst,
@@ -158,19 +169,19 @@ class SocketsComponent implements Component {
     const { host, port, adminPort, tls, sockets } = this.#config;
     const handlers = counted(this.#edge.handlers, this.#admission);
     const admit = this.#admission.admit.bind(this.#admission);
-    const main = await listen(this.#options(port, handlers, admit, mainHttp(this.#http)), sockets);
+    const main = await listen(this.#options(port, tls, handlers, admit, mainHttp(this.#http)), sockets);
     this.#servers.push(main);
     this.#edge.usePublisher(main);
     this.url = `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${main.port}`;
     if (adminPort === undefined) return;
-    const refuse = (): ReturnType<typeof admit> => ({
+    const refuse = (): HttpResponse => ({
       status: 404,
       headers: {},
       body: 'Sockets are on the main port.\n',
     });
-    this.#servers.push(
-      await listen(this.#options(adminPort, handlers, refuse, adminHttp(this.#http)), sockets),
-    );
+    // Plain HTTP whatever the main port speaks: for probes and scrapers within the operator's own network.
+    const admin = this.#options(adminPort, undefined, handlers, refuse, adminHttp(this.#http));
+    this.#servers.push(await listen(admin, sockets));
   }
 
   drain(): void {
@@ -183,11 +194,12 @@ class SocketsComponent implements Component {
 
   #options<T>(
     port: number,
+    tls: Config['tls'],
     handlers: SocketHandlers<T>,
     admit: SocketServerOptions<T>['admit'],
     http: SocketServerOptions<T>['http'],
   ): SocketServerOptions<T> {
-    const { host, tls, trustProxy } = this.#config;
+    const { host, trustProxy } = this.#config;
     const bounds = { bufferedBytesMax: BUFFERED_BYTES_MAX, payloadBytesMax: PAYLOAD_BYTES_MAX };
     return {
       host,
