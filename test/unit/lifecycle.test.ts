@@ -164,7 +164,7 @@ test('metrics: plain numbers show in the Prometheus text', async () => {
     for (const line of [
       'carillon_frames_in_total 3',
       'carillon_connections 2',
-      'carillon_actors 7',
+      'carillon_actors_active 7',
       'carillon_errors_total{code="overloaded"} 1',
       'carillon_errors_total{code="invalid"} 0',
       'carillon_closes_total{reason="slow_consumer"} 2',
