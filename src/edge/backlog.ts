@@ -6,7 +6,7 @@ import type { Audiences } from './audiences.ts';
 import type { EdgeBounds } from './bounds.ts';
 import type { EdgeMetrics } from './edge-metrics.ts';
 import type { SessionCloser } from './farewell.ts';
-import { type Mark, Marks } from './marks.ts';
+import { type Mark, Marks, raiseCursor } from './marks.ts';
 import { entryFrame, headFrame, type Replies } from './replies.ts';
 import type { Session } from './session.ts';
 
@@ -141,7 +141,7 @@ export class Backlog {
         if (!session.hasSeen(conv)) unseen.push(mark);
         return;
       }
-      if (mark.readN < 0) mark.readN = row.readN;
+      raiseCursor(mark, row.readN);
       if (!session.hasSeen(conv)) mark.entry ??= row.entry;
     });
     if (unseen.length > 0) this.#readAgain(session, unseen);

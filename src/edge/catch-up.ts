@@ -16,6 +16,7 @@ import type { SessionCloser } from './farewell.ts';
 import { byActivity, listFirst } from './inbox-list.ts';
 import type { ReadGate } from './read-gate.ts';
 import type { SendRate } from './registry.ts';
+import { raiseCursor } from './marks.ts';
 import { type Replies, RETRY_AFTER_MS } from './replies.ts';
 import type { Session } from './session.ts';
 import { changedSince, cursorOf } from './sync-cursor.ts';
@@ -184,7 +185,7 @@ function settleMarks(session: Session, inbox: ReadonlyMap<ConversationId, Entry>
     const isNews = mark.seq > entry.head && entry.removed === undefined;
     if (session.hasSeen(conv)) mark.entry = undefined;
     else if (mark.entry !== undefined || isNews) mark.entry = entry; // a page may yet show an older one
-    mark.readN = entry.n - entry.unread;
+    raiseCursor(mark, entry.n - entry.unread);
     if (!isNews && mark.entry === undefined) session.marks?.delete(conv);
   }
   if (session.marks?.size === 0) session.marks = undefined;

@@ -3,7 +3,7 @@ import type { ConversationId, Seq } from '../core/ids.ts';
 
 /** What a session has missed of one conversation. */
 export interface Mark {
-  /** The highest seq, and the number of messages up to it; 0: the entry says it all. */
+  /** The highest seq, and the number of messages up to it; 0: no event yet. */
   seq: Seq;
   n: number;
   /** The number of messages up to the user's read cursor; -1: not known. */
@@ -52,7 +52,7 @@ export class Marks {
 
   head(conv: ConversationId, seq: Seq, n: number, unread: number): boolean {
     if (!this.event(conv, seq, n)) return false;
-    (this.#marks.get(conv) as Mark).readN = n - unread;
+    raiseCursor(this.#marks.get(conv) as Mark, n - unread);
     return true;
   }
 
@@ -60,8 +60,7 @@ export class Marks {
     const mark = this.#mark(entry.conv);
     if (mark === undefined) return false;
     mark.entry = entry;
-    mark.readN = entry.n - entry.unread;
-    if (entry.removed !== undefined) mark.seq = 0; // what came before may not be read any more
+    raiseCursor(mark, entry.n - entry.unread);
     return true;
   }
 
@@ -73,4 +72,9 @@ export class Marks {
     }
     return mark;
   }
+}
+
+/** Cursors only move forward. */
+export function raiseCursor(mark: Mark, readN: number): void {
+  if (readN > mark.readN) mark.readN = readN;
 }

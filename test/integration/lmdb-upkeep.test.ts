@@ -81,10 +81,7 @@ test('what the overlays and the queue can not hold is refused, and goes through 
   };
   const outcomes = await Promise.all([...heads.keys()].map(write));
   assert.ok(outcomes.includes('unavailable') && outcomes.includes('committed'));
-  assert.equal(
-    outcomes.filter((outcome) => outcome === 'committed' || outcome === 'unavailable').length,
-    60,
-  );
+  assert.equal(outcomes.filter((outcome) => outcome === 'committed' || outcome === 'unavailable').length, 60);
   for (const conv of heads.keys()) while ((await write(conv)) !== 'committed') await sleep(2);
   await store.close();
   assert.deepEqual((await checkStore(dir, () => undefined)).damages, []);

@@ -1,5 +1,4 @@
-import type { AppendListener, MessageStore, ReadLimits, System } from '../../core/ports.ts';
-import { type Logger, StoreUnavailable } from '../../core/ports.ts';
+import type { AppendListener, Logger, MessageStore, ReadLimits, System } from '../../core/ports.ts';
 import type { AppendOutcome, LookUpOutcome } from '../../core/actor.ts';
 import type { ConversationId, DeviceId, Seq, UserId } from '../../core/ids.ts';
 import type { AppendBatch, StoredRow } from '../../core/rows.ts';
@@ -135,7 +134,6 @@ export class LmdbMessageStore implements MessageStore {
   }
 
   async lookUp(conv: ConversationId, user: UserId, device: DeviceId, cmid: string): Promise<LookUpOutcome> {
-    if (this.#writer.failure instanceof StoreUnavailable) return { t: 'unavailable' };
     const hit = this.#overlay.dedup.find(conv, user, device, cmid, this.#system.now());
     return hit === undefined ? { t: 'none' } : { t: 'found', hit };
   }

@@ -80,6 +80,33 @@ test('S7.4 S7.6 in a topic: what was lost there is told, and the topic is left m
   assert.equal(clients[2]!.all('message').length, 121);
 });
 
+test('an event that a socket filled by publishes does not take is told later', async () => {
+  const rig = new Rig();
+  const clients: Client[] = [];
+  for (let i = 0; i < 9; i++) clients.push(await rig.join(`u${i}`));
+  const members = audience(
+    conv,
+    clients.map((client) => client.session.user),
+  );
+  const slow = clients[0]!;
+  slow.socket.isStuck = true;
+  const alone = audience(convId(2), ['u0']);
+  for (const seq of [3, 4]) rig.event(alone, seq);
+  for (let seq = 1; seq <= 60; seq++) rig.event(members, seq, undefined, 10_000);
+  assert.ok(slow.socket.bufferedBytes() > 512 * 1024);
+  await rig.settle();
+  assert.equal(slow.closeCode(), undefined);
+  slow.socket.unstick();
+  await rig.settle();
+  assert.deepEqual(
+    slow.all('head').map((head) => [head.conv, head.seq]),
+    [
+      [conv, 60],
+      [convId(2), 4],
+    ],
+  );
+});
+
 test('a turn with too much for one socket turns it to pull, without a drain to wait for', async () => {
   const rig = new Rig();
   const ann = await rig.join('ann');
@@ -136,7 +163,7 @@ test('an answer that the socket cannot take closes it: answers do not vanish', a
   const rig = new Rig({ settings: { burst: 100_000, sendsPerSecond: 100_000 } });
   const ann = await rig.join('ann', 'd1', 'json');
   ann.socket.isStuck = true;
-  for (let round = 0; round < 4 && ann.closeCode() === undefined; round++) {
+  for (let round = 0; round < 8 && ann.closeCode() === undefined; round++) {
     for (let i = 0; i < 1_000; i++) ann.say(conv);
     for (const [i, request] of rig.owners.requests.splice(0).entries()) rig.ack(request, i + 1);
     await rig.settle();
