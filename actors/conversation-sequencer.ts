@@ -19,7 +19,7 @@ import type {
 } from '../src/core/requests.ts';
 import type { ProjectionWrite } from '../src/core/rows.ts';
 import { LIMITS } from '../src/protocol/limits.ts';
-import { N_AT, readU64 } from '../src/protocol/message-frame.ts';
+import { N_AT, payloadHash, readU64 } from '../src/protocol/message-frame.ts';
 import { publishCommitted } from './committed.ts';
 import { Draft, MEMBERS_ROW_BYTES, originHash, rowBytes } from './draft.ts';
 import { HeldSessions } from './held-sessions.ts';
@@ -34,7 +34,7 @@ import {
   refuseTooMany,
   UNAVAILABLE_RETRY_MS,
 } from './refusals.ts';
-import { payloadHash, SequencerState } from './sequencer-state.ts';
+import { SequencerState } from './sequencer-state.ts';
 import { SessionOrdinals } from './session-ordinals.ts';
 
 const SESSIONS_MAX = 512;

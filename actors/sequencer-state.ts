@@ -1,6 +1,5 @@
 import type { Activation } from '../src/core/actor.ts';
 import type { Entry, Preview } from '../src/core/entry.ts';
-import { hash52, hashText } from '../src/core/hash.ts';
 import type { ConversationId, Seq, UserId } from '../src/core/ids.ts';
 import type { Audience } from '../src/core/requests.ts';
 import type { ConversationRow, InboxRow, MemberRow, StoredRow } from '../src/core/rows.ts';
@@ -14,6 +13,7 @@ import {
   messageKind,
   messageText,
   N_AT,
+  payloadHash,
   readU64,
   SEQ_AT,
   TS_AT,
@@ -29,11 +29,6 @@ const TAIL_BYTES_MAX = 32 * 1024;
 interface Departed {
   readonly row: MemberRow;
   readonly inbox: InboxRow;
-}
-
-/** What tells one payload from another under the same client message id. */
-export function payloadHash(kind: string, body: Uint8Array, text: boolean): number {
-  return hash52(body, hashText(kind) ^ (text ? 1 : 0));
 }
 
 /** The committed state of one existing conversation. */

