@@ -1,5 +1,5 @@
 import type { Activation } from '../src/core/actor.ts';
-import type { ConversationId, Seq } from '../src/core/ids.ts';
+import type { ConversationId, NodeId, Seq } from '../src/core/ids.ts';
 import type { MessageStore, Ownership, ProjectionStore } from '../src/core/ports.ts';
 import type { StoredRow } from '../src/core/rows.ts';
 
@@ -14,16 +14,17 @@ export interface ActivationPorts {
 }
 
 export type Activated =
+  | { readonly t: 'notOwner'; readonly owner: NodeId }
   | { readonly t: 'activation'; readonly activation: Activation }
   | { readonly t: 'unavailable'; readonly retryAfterMs: number };
 
 /** Claims a conversation and reads all that its actor starts from. Rejects with StoreUnavailable. */
 export async function activate(conv: ConversationId, ports: ActivationPorts): Promise<Activated> {
-  const conversation = await ports.projections.conversation(conv);
-  // Nothing is claimed for an unknown conversation; `establish` makes the first claim.
   const claim = await ports.ownership.claim(conv);
-  if (claim.t === 'unavailable') return claim;
+  if (claim.t === 'unavailable' || claim.t === 'notOwner') return claim;
   const { fence } = claim;
+  // Never before the claim: what is read then might be another owner's past.
+  const conversation = claim.t === 'none' ? undefined : await ports.projections.conversation(conv);
   if (conversation === undefined) {
     return {
       t: 'activation',

@@ -1,7 +1,8 @@
 import type { Activation } from '../src/core/actor.ts';
+import type { NodeId } from '../src/core/ids.ts';
 import type { Logger } from '../src/core/ports.ts';
 import { RingBuffer } from '../src/core/ring-buffer.ts';
-import { type ActivationPorts, activate } from './activation.ts';
+import { type Activated, type ActivationPorts, activate } from './activation.ts';
 import type { Cell } from './cell.ts';
 
 const IN_FLIGHT_MAX = 16;
@@ -10,6 +11,7 @@ const FAILED_RETRY_MS = 500;
 export interface ActivatorListener {
   activated(cell: Cell, activation: Activation): void;
   notActivated(cell: Cell, retryAfterMs: number): void;
+  ownedElsewhere(cell: Cell, owner: NodeId): void;
 }
 
 /** Activates cells, a bounded number at a time, in the order asked. */
@@ -46,17 +48,15 @@ export class Activator {
   }
 
   async #one(cell: Cell): Promise<void> {
-    let activation: Activation | undefined;
-    let retryAfterMs = FAILED_RETRY_MS;
+    let activated: Activated = { t: 'unavailable', retryAfterMs: FAILED_RETRY_MS };
     try {
-      const activated = await activate(cell.conv, this.#ports);
-      if (activated.t === 'activation') activation = activated.activation;
-      else retryAfterMs = activated.retryAfterMs;
+      activated = await activate(cell.conv, this.#ports);
     } catch (error) {
       this.#logger.error({ err: error, conv: cell.conv }, 'a conversation could not be read');
     }
     cell.activating = false;
-    if (activation === undefined) this.#listener.notActivated(cell, retryAfterMs);
-    else this.#listener.activated(cell, activation);
+    if (activated.t === 'activation') this.#listener.activated(cell, activated.activation);
+    else if (activated.t === 'notOwner') this.#listener.ownedElsewhere(cell, activated.owner);
+    else this.#listener.notActivated(cell, activated.retryAfterMs);
   }
 }

@@ -7,7 +7,7 @@ import type {
   Outbox,
 } from '../src/core/actor.ts';
 import type { ErrorCode } from '../src/core/errors.ts';
-import type { ConversationId, Seq, UserId } from '../src/core/ids.ts';
+import type { ConversationId, NodeId, Seq, UserId } from '../src/core/ids.ts';
 import type { AppendListener, EdgeLink, Logger, System, Timer } from '../src/core/ports.ts';
 import type { Answer, ConversationRequest, Delivery, SendRequest } from '../src/core/requests.ts';
 import { RingBuffer } from '../src/core/ring-buffer.ts';
@@ -15,6 +15,7 @@ import type { AppendBatch } from '../src/core/rows.ts';
 import type { ActivationPorts } from './activation.ts';
 import { Activator, type ActivatorListener } from './activator.ts';
 import type { Cell } from './cell.ts';
+import { ConfirmedReads } from './confirmed-reads.ts';
 import { Projector } from './projector.ts';
 import { Residency, RESIDENCY_LIMITS, type ResidencyLimits } from './residency.ts';
 import { DirtyWalk } from './dirty-walk.ts';
@@ -48,6 +49,8 @@ export interface HostOptions {
   readonly logger: Logger;
   readonly metrics: HostMetrics;
   readonly makeActor: ActorFactory;
+  /** A request for a conversation that another node owns. Embedded there is none. */
+  readonly redirect?: (request: ConversationRequest, owner: NodeId) => void;
   /** Default: RESIDENCY_LIMITS. */
   readonly residency?: ResidencyLimits | undefined;
 }
@@ -62,6 +65,7 @@ export class ActorHost implements AppendListener, ActivatorListener, Outbox {
   readonly #residency: Residency;
   readonly #activator: Activator;
   readonly #walk: DirtyWalk;
+  readonly #reads: ConfirmedReads;
   readonly #ready: RingBuffer<Cell>;
   readonly #timers: Timer[];
   #runAsked = false;
@@ -72,6 +76,7 @@ export class ActorHost implements AppendListener, ActivatorListener, Outbox {
   constructor(options: HostOptions) {
     const { ports, edge, system, logger } = options;
     this.#options = options;
+    this.#reads = new ConfirmedReads(ports.ownership, edge);
     this.projector = new Projector(ports.projections, edge, system, logger);
     const limits = options.residency ?? RESIDENCY_LIMITS;
     this.#residency = new Residency(limits);
@@ -144,7 +149,7 @@ export class ActorHost implements AppendListener, ActivatorListener, Outbox {
   }
 
   answer(request: ConversationRequest, answer: Answer): void {
-    this.#options.edge.answer(request, answer);
+    this.#reads.answer(request, answer);
   }
 
   publish(delivery: Delivery): void {
@@ -210,12 +215,29 @@ export class ActorHost implements AppendListener, ActivatorListener, Outbox {
   }
 
   notActivated(cell: Cell, retryAfterMs: number): void {
+    this.#empty(cell, (request) => {
+      this.#refuse(request, 'unavailable', 'The conversation cannot be read now.', retryAfterMs);
+    });
+    if (this.#walk.has(cell.conv)) this.#walk.retry(cell.conv, retryAfterMs);
+  }
+
+  ownedElsewhere(cell: Cell, owner: NodeId): void {
+    const { redirect } = this.#options;
+    this.#empty(cell, (request) => {
+      if (redirect === undefined)
+        this.#refuse(request, 'unavailable', 'Another node owns it.', OVERLOADED_RETRY_MS);
+      else redirect(request, owner);
+    });
+    this.#walk.shown(cell.conv); // its owner shows it
+  }
+
+  /** Lets a cell go that has no actor, and what waits for one. */
+  #empty(cell: Cell, each: (request: ConversationRequest) => void): void {
+    this.#residency.remove(cell);
     for (let request = cell.mailbox.take(); request !== undefined; request = cell.mailbox.take()) {
       this.#mailboxBytes -= request.bytes;
-      this.#refuse(request, 'unavailable', 'The conversation cannot be read now.', retryAfterMs);
+      each(request);
     }
-    this.#residency.remove(cell);
-    if (this.#walk.has(cell.conv)) this.#walk.retry(cell.conv, retryAfterMs);
   }
 
   // --- turns ---
@@ -304,6 +326,7 @@ export class ActorHost implements AppendListener, ActivatorListener, Outbox {
     cell.actor = undefined;
     for (let left = cell.mailbox.takeCompletion(); left !== undefined; left = cell.mailbox.takeCompletion())
       this.#tooLate(left);
+    this.#options.ports.ownership.letGo(cell.conv, !actor.sealed);
     if (actor.sealed) {
       this.#walk.expect(cell.conv);
       this.#activator.activate(cell);
@@ -317,11 +340,11 @@ export class ActorHost implements AppendListener, ActivatorListener, Outbox {
   }
 
   #sweep(): void {
-    const gone = this.#residency.sweep(
-      this.#options.system.now(),
-      (cell) => !this.projector.isDirty(cell.conv),
+    const { system, metrics, ports } = this.#options;
+    const mayGo = (cell: Cell): boolean => !this.projector.isDirty(cell.conv);
+    metrics.gauges.actors -= this.#residency.sweep(system.now(), mayGo, (cell) =>
+      ports.ownership.letGo(cell.conv, true),
     );
-    this.#options.metrics.gauges.actors -= gone;
   }
 
   // --- projections ---

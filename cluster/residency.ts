@@ -64,11 +64,11 @@ export class Residency {
   }
 
   /** Lets cells go that are at rest, that `mayGo`, and that were idle long; looks at a bounded number a call. */
-  sweep(now: number, mayGo: (cell: Cell) => boolean): number {
+  sweep(now: number, mayGo: (cell: Cell) => boolean, gone: (cell: Cell) => void = () => undefined): number {
     const pressed = this.#isPressed();
     const idleMs = pressed ? PRESSED_IDLE_MS_MAX : IDLE_MS_MAX;
     const cellsMax = pressed ? PRESSED_SWEEP_CELLS_MAX : SWEEP_CELLS_MAX;
-    let gone = 0;
+    let count = 0;
     for (let i = 0; i < cellsMax; i++) {
       this.#sweepAt ??= this.#cells.values();
       const next = this.#sweepAt.next();
@@ -79,9 +79,10 @@ export class Residency {
       const cell = next.value;
       if (now - cell.lastActive < idleMs || !cell.atRest || !mayGo(cell)) continue;
       this.remove(cell);
-      gone++;
+      gone(cell);
+      count++;
     }
-    return gone;
+    return count;
   }
 
   #isPressed(): boolean {

@@ -1,5 +1,5 @@
 import type { AppendOutcome, LookUpOutcome } from './actor.ts';
-import type { ConversationId, DeviceId, Seq, UserId } from './ids.ts';
+import type { ConversationId, DeviceId, NodeId, Seq, UserId } from './ids.ts';
 import type { Answer, ConversationRequest, Delivery } from './requests.ts';
 import type {
   AppendBatch,
@@ -64,13 +64,21 @@ export interface ProjectionStore {
   clearDirty(slot: number): Promise<void>;
 }
 
+/** none: there is no such conversation, and nothing was claimed. notOwner: a live other node owns it. */
 export type Claim =
   | { readonly t: 'owned'; readonly fence: number }
+  | { readonly t: 'none'; readonly fence: number }
+  | { readonly t: 'notOwner'; readonly owner: NodeId }
   | { readonly t: 'unavailable'; readonly retryAfterMs: number };
 
 /** Who may append. Embedded, the locked data directory owns everything under one fence per start. */
 export interface Ownership {
+  /** Takes a conversation, recovered and fit to be served; of `none` the fence is what `establish` will have. */
   claim(conv: ConversationId): Promise<Claim>;
+  /** Whether this node was still an owner after the call: what a read is answered upon. `true` needs no asking. */
+  confirmed(): true | Promise<boolean>;
+  /** The conversation is served no more; `atRest`: with nothing of unknown outcome. */
+  letGo(conv: ConversationId, atRest: boolean): void;
 }
 
 /** Edges speak to owners through it: cluster/router. Requests of one session to one conversation stay in order. */

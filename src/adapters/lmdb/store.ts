@@ -125,6 +125,8 @@ function compose(
     ownership: {
       claim: async () =>
         writer.failure === undefined ? { t: 'owned', fence } : { t: 'unavailable', retryAfterMs: 1_000 },
+      confirmed: () => true, // while the lock is held
+      letGo: () => undefined,
     },
     fence,
     close: () => (closed ??= close()),

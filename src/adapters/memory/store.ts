@@ -183,6 +183,14 @@ export class MemoryStore implements MessageStore, ProjectionStore, Ownership {
     return this.available ? { t: 'owned', fence: this.#fence } : { t: 'unavailable', retryAfterMs: 1_000 };
   }
 
+  confirmed(): true {
+    return true;
+  }
+
+  letGo(): void {
+    return; // nothing is kept for who owns it
+  }
+
   #check(): void {
     if (!this.available) throw new StoreUnavailable('the store is away');
   }

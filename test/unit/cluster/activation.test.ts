@@ -101,12 +101,9 @@ test('a store that is away makes it unavailable, by its word or by its failure',
   const { store } = rig;
   const ports = { ownership: store, messages: store, projections: store };
   store.available = false;
-  await assert.rejects(activate(CONV, ports), { name: 'StoreUnavailable' });
-  const projections = Object.assign(Object.create(store) as typeof store, {
-    conversation: () => Promise.resolve(undefined),
+  assert.deepEqual(await activate(CONV, ports), { t: 'unavailable', retryAfterMs: 1_000 });
+  const ownership = Object.assign(Object.create(store) as typeof store, {
+    claim: () => Promise.resolve({ t: 'owned', fence: 1 }),
   });
-  assert.deepEqual(await activate(CONV, { ...ports, projections }), {
-    t: 'unavailable',
-    retryAfterMs: 1_000,
-  });
+  await assert.rejects(activate(CONV, { ...ports, ownership }), { name: 'StoreUnavailable' });
 });

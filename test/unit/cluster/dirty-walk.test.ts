@@ -64,7 +64,7 @@ test('a conversation that cannot be read is walked to again until it can', async
   rig.store.available = false;
   rig.host.walk(dirty);
   await rig.system.advance(5 * 60_000);
-  const tries = rig.store.calls.filter((call) => call === 'conversation').length / 3;
+  const tries = rig.store.calls.filter((call) => call === 'claim').length / 3;
   assert.ok(tries >= 8 && tries <= 14, `${tries} tries in 5 minutes: less and less often`);
   rig.store.available = true;
   await rig.system.advance(62_000);

@@ -1,0 +1,179 @@
+import type { FloorRow, LeaseTable, LogRow, LogTable } from '../src/core/cluster-ports.ts';
+import type { ConversationId, NodeId, Seq } from '../src/core/ids.ts';
+import { StoreUnavailable } from '../src/core/ports.ts';
+import type { StoredRow } from '../src/core/rows.ts';
+import { messageCmid, messageDevice, messageFrom } from '../src/protocol/message-frame.ts';
+import type { Barrier } from './barrier.ts';
+import { walkLog } from './log-walk.ts';
+import type { Watcher } from './watcher.ts';
+
+/** owned: recovered, and fit to serve from `head`. none: there is no such conversation. */
+export type Acquired =
+  | { readonly t: 'owned'; readonly fence: number; readonly head: Seq; readonly c: Seq }
+  | { readonly t: 'none' }
+  | { readonly t: 'notOwner'; readonly owner: NodeId }
+  | { readonly t: 'unavailable' };
+
+const ATTEMPTS_MAX = 8;
+const BARRIER_MS_MAX = 4_000;
+const REWRITE_ROWS_MAX = 256;
+const REWRITE_BYTES_MAX = 48 * 1024;
+/** Terms remembered as settled: their conversations are served again without a claim. */
+const SETTLED_MAX = 100_000;
+
+export interface AcquireOptions {
+  readonly me: NodeId;
+  readonly leases: LeaseTable;
+  readonly log: LogTable;
+  readonly watcher: Watcher;
+  readonly barrier: Barrier;
+}
+
+/**
+ * Takes conversations over, step by step as DESIGN section 6 has it. The order is the proof: claim applied, then
+ * the floor read, then the rows, their rewrite, the new floor of known outcome, a barrier, and only then service.
+ */
+export class Acquirer {
+  readonly #o: AcquireOptions;
+  /** Fences under which a term of this process ended strictly settled. */
+  readonly #settled = new Map<ConversationId, number>();
+  /** Nodes whose death was confirmed by an own applied LWT. */
+  readonly #confirmedDead = new Set<NodeId>();
+
+  constructor(options: AcquireOptions) {
+    this.#o = options;
+  }
+
+  /** The term served and ended with no write and no LWT of unknown outcome. */
+  settle(conv: ConversationId, fence: number): void {
+    if (this.#settled.size >= SETTLED_MAX) {
+      const oldest = this.#settled.keys().next();
+      if (oldest.done !== true) this.#settled.delete(oldest.value);
+    }
+    this.#settled.set(conv, fence);
+  }
+
+  /** Nothing is remembered any more: each conversation is to be claimed anew. */
+  unsettleAll(): void {
+    this.#settled.clear();
+  }
+
+  async acquire(conv: ConversationId): Promise<Acquired> {
+    try {
+      for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+        const acquired = await this.#attempt(conv);
+        if (acquired !== undefined) return acquired;
+      }
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
+    }
+    return { t: 'unavailable' };
+  }
+
+  /** One pass; undefined: look again. */
+  async #attempt(conv: ConversationId): Promise<Acquired | undefined> {
+    const { me, leases, watcher } = this.#o;
+    const settled = this.#settled.get(conv);
+    if (settled !== undefined) {
+      this.#settled.delete(conv); // served or lost: either way it is a term again, with an end of its own
+      const again = await this.#reactivate(conv, settled);
+      if (again !== undefined) return again;
+    }
+    const row = await leases.owner(conv);
+    if (row === undefined) return { t: 'none' };
+    const { owner, fence, head } = row;
+    if (owner === me) return this.#claim(conv, me, fence, head);
+    const lease = watcher.get(owner) ?? (await leases.node(owner));
+    if (lease?.state === 'live' && !watcher.isSuspect(owner)) return { t: 'notOwner', owner };
+    if (!(await this.#bury(owner))) return undefined;
+    return this.#claim(conv, owner, fence, head);
+  }
+
+  /** An own settled term goes on under its fence, if nobody raised it since. */
+  async #reactivate(conv: ConversationId, fence: number): Promise<Acquired | undefined> {
+    const floor = await this.#o.log.floor(conv);
+    if (floor !== undefined && floor.fence > fence) return undefined;
+    const base = await this.#base(conv, 0, floor);
+    const { rows, c, fenceMax } = await walkLog(this.#o.log, conv, base + 1, floor);
+    if (fenceMax > fence) return undefined;
+    if (!(await this.#o.barrier.pass(BARRIER_MS_MAX))) return { t: 'unavailable' };
+    return { t: 'owned', fence, head: base + rows.length, c: Math.max(base, c) };
+  }
+
+  async #claim(
+    conv: ConversationId,
+    from: NodeId,
+    fence: number,
+    ownerHead: Seq,
+  ): Promise<Acquired | undefined> {
+    const claimed = await this.#o.leases.claim(conv, from, fence, this.#o.me);
+    if (claimed.t !== 'applied') return undefined; // a serial read will tell
+    return this.#recover(conv, fence + 1, ownerHead);
+  }
+
+  /** undefined: not finished, and never to be read again at this fence. */
+  async #recover(conv: ConversationId, fence: number, ownerHead: Seq): Promise<Acquired | undefined> {
+    const { log, barrier } = this.#o;
+    const floor = await log.floor(conv);
+    const base = await this.#base(conv, ownerHead, floor);
+    const { rows, c, fenceMax } = await walkLog(log, conv, base + 1, floor);
+    if (fenceMax > fence || (floor?.fence ?? 0) > fence) return undefined;
+    const last = base + rows.length;
+    const safe = Math.max(c, base);
+    const uncertain = rows.filter((row) => row.seq > safe && row.fence !== fence);
+    if (!(await this.#rewrite(conv, uncertain, fence, safe))) return undefined;
+    const written = await log.writeFloor(conv, { fence, start: last + 1 });
+    if (written !== 'written') return undefined;
+    if (!(await barrier.pass(BARRIER_MS_MAX))) return { t: 'unavailable' };
+    return { t: 'owned', fence, head: last, c: last };
+  }
+
+  /** A committed seq to begin at. */
+  async #base(conv: ConversationId, ownerHead: Seq, floor: FloorRow | undefined): Promise<Seq> {
+    const row = await this.#o.log.head(conv);
+    return Math.max(ownerHead, row?.head ?? 0, (floor?.start ?? 1) - 1);
+  }
+
+  /** Writes what may be on a minority of replicas alone, under the own fence, in batches within a bucket. */
+  async #rewrite(conv: ConversationId, rows: readonly StoredRow[], fence: number, c: Seq): Promise<boolean> {
+    let batch: LogRow[] = [];
+    let bytes = 0;
+    const flush = async (): Promise<boolean> => {
+      if (batch.length > 0 && (await this.#o.log.write(conv, batch)) !== 'written') return false;
+      batch = [];
+      bytes = 0;
+      return true;
+    };
+    for (const row of rows) {
+      const crossing = batch.length > 0 && (row.seq - 1) >> 12 !== ((batch[0] as LogRow).seq - 1) >> 12;
+      if (crossing || batch.length >= REWRITE_ROWS_MAX || bytes + row.env.length > REWRITE_BYTES_MAX) {
+        if (!(await flush())) return false;
+      }
+      batch.push(rewritten(row, fence, c));
+      bytes += row.env.length;
+    }
+    return flush();
+  }
+
+  /** Has the node's death committed at a quorum by an own applied LWT; false: it lives, or that is not known. */
+  async #bury(node: NodeId): Promise<boolean> {
+    if (this.#confirmedDead.has(node)) return true;
+    const { leases, watcher } = this.#o;
+    const row = await leases.node(node);
+    // A live node is killed only for the very heartbeat of whose silence it is suspected.
+    if (row?.state === 'live' && !(watcher.isSuspect(node) && watcher.get(node)?.hb === row.hb)) return false;
+    const buried =
+      row === undefined
+        ? await leases.insertDead(node)
+        : await leases.markDead(node, row.state === 'dead' ? 'dead' : row.hb);
+    if (buried.t !== 'applied') return false;
+    this.#confirmedDead.add(node);
+    return true;
+  }
+}
+
+function rewritten(row: StoredRow, fence: number, c: Seq): LogRow {
+  const { env, seq, m, x } = row;
+  const cmid = messageCmid(env);
+  return { seq, m, env, fence, c, x, cmid, user: messageFrom(env), device: messageDevice(env), hash: 0 };
+}

@@ -1,0 +1,99 @@
+import type { LeaseRow, LeaseTable } from '../src/core/cluster-ports.ts';
+import type { NodeId } from '../src/core/ids.ts';
+import type { Logger, System, Timer } from '../src/core/ports.ts';
+
+/** Reads per lease timeout. */
+const READS_PER_TIMEOUT = 16;
+/** A silence counts only when seen by so many successful reads, none failed between. */
+const READS_MIN = 3;
+
+interface Seen {
+  row: LeaseRow;
+  /** Monotonic ms of the first successful read, since the last failed one, that saw this heartbeat. */
+  since: number;
+  /** Monotonic ms of the start of the last one. */
+  until: number;
+  reads: number;
+}
+
+/**
+ * Watches the leases of all nodes. It suspects a node only of a heartbeat that it read unchanged, over and over,
+ * for a whole lease timeout: while the store is away nobody is suspected.
+ */
+export class Watcher {
+  readonly #table: LeaseTable;
+  readonly #system: System;
+  readonly #logger: Logger;
+  readonly #timeoutMs: number;
+  readonly #seen = new Map<NodeId, Seen>();
+  #timer: Timer | undefined;
+  #reading = false;
+  #listeners: (() => void)[] = [];
+
+  constructor(table: LeaseTable, timeoutMs: number, system: System, logger: Logger) {
+    this.#table = table;
+    this.#timeoutMs = timeoutMs;
+    this.#system = system;
+    this.#logger = logger;
+  }
+
+  async start(): Promise<void> {
+    await this.look();
+    this.#timer = this.#system.every(this.#timeoutMs / READS_PER_TIMEOUT, () => void this.look());
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+  }
+
+  /** Called after each successful read. */
+  onLook(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  get(node: NodeId): LeaseRow | undefined {
+    return this.#seen.get(node)?.row;
+  }
+
+  get rows(): LeaseRow[] {
+    return [...this.#seen.values()].map(({ row }) => row);
+  }
+
+  /** Nodes that are live as far as can be seen, of which `isSuspect` is true for none. */
+  get live(): LeaseRow[] {
+    return this.rows.filter((row) => row.state === 'live' && !this.isSuspect(row.node));
+  }
+
+  /** Whether the node has been silent for a lease timeout; the heartbeat seen is in its row. */
+  isSuspect(node: NodeId): boolean {
+    const seen = this.#seen.get(node);
+    if (seen === undefined || seen.row.state !== 'live') return false;
+    return seen.reads >= READS_MIN && seen.until - seen.since >= this.#timeoutMs;
+  }
+
+  /** One read of all leases. */
+  async look(): Promise<void> {
+    if (this.#reading) return;
+    this.#reading = true;
+    const started = this.#system.monotonic();
+    try {
+      for (const row of await this.#table.nodes()) this.#note(row, started);
+      for (const listener of this.#listeners) listener();
+    } catch (error) {
+      for (const seen of this.#seen.values()) seen.reads = 0; // each silence must be seen anew
+      this.#logger.warn({ err: error }, 'the leases could not be read');
+    }
+    this.#reading = false;
+  }
+
+  #note(row: LeaseRow, started: number): void {
+    const seen = this.#seen.get(row.node);
+    if (seen === undefined || seen.reads === 0 || seen.row.hb !== row.hb || seen.row.state !== row.state) {
+      this.#seen.set(row.node, { row, since: started, until: started, reads: 1 });
+      return;
+    }
+    seen.row = row;
+    seen.until = started;
+    seen.reads++;
+  }
+}
