@@ -99,6 +99,8 @@ export class CommittedLog implements MessageStore, Ownership {
     }
     const owned = this.#owned.get(batch.conv);
     if (owned === undefined || owned.fence !== batch.fence) return 'fenced';
+    if (owned.head !== batch.c)
+      throw new Error(`${batch.conv}: a batch after ${batch.c}, where ${owned.head} is the head`);
     await dedup.room(batch.conv, batch.c + batch.rows.length);
     const marked = batch.dirtySlot === 0 ? undefined : dirty.mark(batch.dirtySlot, batch.conv, batch.fence);
     const written = batch.rows.length === 0 ? 'written' : await this.#write(batch, deadline);

@@ -1,0 +1,297 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { Acquirer } from '../../../cluster/acquire.ts';
+import { Barrier } from '../../../cluster/barrier.ts';
+import { CommittedLog } from '../../../cluster/committed-log.ts';
+import { DedupIndexer } from '../../../cluster/dedup-indexer.ts';
+import { DirtyMarks } from '../../../cluster/dirty-marks.ts';
+import { Term } from '../../../cluster/term.ts';
+import { Watcher } from '../../../cluster/watcher.ts';
+import {
+  MemoryLeaseTable,
+  MemoryLogTable,
+  type TableFault,
+} from '../../../src/adapters/memory/cluster-tables.ts';
+import { MemoryStore } from '../../../src/adapters/memory/store.ts';
+import type { AppendOutcome } from '../../../src/core/actor.ts';
+import type { Claim, ReadLimits } from '../../../src/core/ports.ts';
+import type { AppendBatch, AppendRow, Establishment } from '../../../src/core/rows.ts';
+import { encodeMessage, payloadHash } from '../../../src/protocol/message-frame.ts';
+import { NodeSystem } from '../../sim/node-system.ts';
+import { VirtualSystem } from '../../sim/virtual-system.ts';
+
+const CONV = '0190a000-0000-7000-8000-00000000c0de';
+const LEASE_MS = 4_000;
+const ALL: ReadLimits = { rowsMax: 10_000, bytesMax: 1e9 };
+const SILENT = { info: () => {}, warn: () => {}, error: () => {} };
+
+/** Shared tables, whose operations fail as the test says. */
+class Stage {
+  readonly system = new VirtualSystem(7);
+  readonly faults: { operation: string; fault: TableFault }[] = [];
+  readonly leases: MemoryLeaseTable;
+  readonly log: MemoryLogTable;
+  /** Every operation is refused while the store is away. */
+  away = false;
+
+  constructor() {
+    const fault = (operation: string): TableFault | undefined => {
+      if (this.away) return 'unavailable';
+      const at = this.faults.findIndex((planned) => planned.operation === operation);
+      return at < 0 ? undefined : this.faults.splice(at, 1)[0]?.fault;
+    };
+    this.leases = new MemoryLeaseTable(this.system, { fault });
+    this.log = new MemoryLogTable(this.system, new MemoryStore(this.system), { fault });
+  }
+
+  async node(name: string): Promise<Node> {
+    const node = new Node(this, name);
+    const starting = node.start();
+    await this.system.advance(50);
+    await starting;
+    return node;
+  }
+
+  /** Lets time pass until the promise settles. */
+  async wait<T>(promise: Promise<T>, msMax = 20_000): Promise<T> {
+    let settled = false;
+    const done = promise.finally(() => {
+      settled = true;
+    });
+    for (let ms = 0; ms < msMax && !settled; ms += 10) await this.system.advance(10);
+    assert.ok(settled, 'it takes too long');
+    return done;
+  }
+}
+
+/** A sequencer process without actors. */
+class Node {
+  readonly system: NodeSystem;
+  readonly term: Term;
+  readonly watcher: Watcher;
+  readonly acquirer: Acquirer;
+  readonly log: CommittedLog;
+
+  constructor(stage: Stage, node: string) {
+    const { leases, log } = stage;
+    const system = new NodeSystem(stage.system);
+    this.system = system;
+    const busUp = (): boolean => true;
+    this.term = new Term(leases, {
+      node,
+      addr: '',
+      roles: 'sequencer',
+      leaseTimeoutMs: LEASE_MS,
+      system,
+      logger: SILENT,
+      busUp,
+      dirtyFrom: () => 0,
+    });
+    this.watcher = new Watcher(leases, LEASE_MS, system, SILENT);
+    const barrier = new Barrier(leases, this.term, system);
+    this.acquirer = new Acquirer({ me: node, leases, log, watcher: this.watcher, barrier });
+    const dirty = new DirtyMarks(leases, node, system);
+    const dedup = new DedupIndexer(log, system, SILENT);
+    this.log = new CommittedLog({
+      leases,
+      log,
+      term: this.term,
+      barrier,
+      acquirer: this.acquirer,
+      dirty,
+      dedup,
+      system,
+    });
+  }
+
+  async start(): Promise<void> {
+    await this.term.start();
+    await this.watcher.start();
+  }
+
+  append(batch: AppendBatch): Promise<AppendOutcome> {
+    return new Promise((resolve) =>
+      this.log.append(batch, { appended: (_batch, outcome) => resolve(outcome) }),
+    );
+  }
+}
+
+function row(seq: number, body: string): AppendRow {
+  const bytes = new TextEncoder().encode(body);
+  const cmid = `0190a000-0000-7000-8000-${seq.toString(16).padStart(4, '0')}${body.length.toString(16).padStart(8, '0')}`;
+  const env = encodeMessage({
+    conv: CONV,
+    seq,
+    n: seq,
+    ts: 1,
+    from: 'ann',
+    device: 'd',
+    cmid,
+    kind: 'text',
+    body: bytes,
+    text: true,
+  });
+  return { seq, m: 0, env, user: 'ann', device: 'd', cmid, hash: payloadHash('text', bytes, true) };
+}
+
+function batch(fence: number, c: number, bodies: readonly string[], establish?: Establishment): AppendBatch {
+  return {
+    conv: CONV,
+    fence,
+    c,
+    rows: bodies.map((body, i) => row(c + 1 + i, body)),
+    establish,
+    dirtySlot: 1,
+  };
+}
+
+const establish: Establishment = {
+  conversation: {
+    conv: CONV,
+    kind: 'direct',
+    title: undefined,
+    created: 1,
+    creator: 'ann',
+    originHash: 1,
+    version: 0,
+  },
+  members: ['ann', 'bob'].map((user) => ({ user, role: 'member', join: 0, left: 0, read: 0, readN: 0 })),
+};
+
+/** A node that has created the conversation and committed two messages. */
+async function owner(stage: Stage): Promise<Node> {
+  const a = await stage.node('a');
+  assert.deepEqual(await stage.wait(a.log.claim(CONV)), { t: 'none', fence: 1 });
+  assert.equal(await stage.wait(a.append(batch(1, 0, ['one', 'two'], establish))), 'committed');
+  return a;
+}
+
+async function texts(stage: Stage, node: Node): Promise<string[]> {
+  const head = await stage.wait(node.log.head(CONV));
+  const rows = await stage.wait(node.log.read(CONV, 1, head, false, ALL));
+  return rows.map(({ env }) =>
+    new TextDecoder().decode(env.subarray(68 + (env[3] as number) + (env[4] as number))),
+  );
+}
+
+function fenceOf(claim: Claim): number {
+  assert.equal(claim.t, 'owned');
+  return claim.t === 'owned' ? claim.fence : 0;
+}
+
+test('nothing is claimed of a live node, and a dead one’s conversation is taken over with all that was committed', async () => {
+  const stage = new Stage();
+  const a = await owner(stage);
+  const b = await stage.node('b');
+  assert.deepEqual(await stage.wait(b.log.claim(CONV)), { t: 'notOwner', owner: 'a' });
+  a.system.kill();
+  await stage.system.advance(LEASE_MS / 2);
+  assert.equal((await stage.wait(b.log.claim(CONV))).t, 'notOwner', 'half a lease timeout is no death');
+  await stage.system.advance(LEASE_MS);
+  assert.deepEqual(await stage.wait(b.log.claim(CONV)), { t: 'owned', fence: 2 });
+  assert.deepEqual(await texts(stage, b), ['one', 'two']);
+  assert.equal(await stage.wait(b.append(batch(2, 2, ['three']))), 'committed');
+});
+
+test('a paused node that wakes after its conversation was taken commits nothing, and its term ends', async () => {
+  const stage = new Stage();
+  const a = await owner(stage);
+  const b = await stage.node('b');
+  a.system.pause();
+  const late = a.append(batch(1, 2, ['late']));
+  await stage.system.advance(2 * LEASE_MS);
+  const fence = fenceOf(await stage.wait(b.log.claim(CONV)));
+  const head = await b.log.head(CONV);
+  assert.equal(await stage.wait(b.append(batch(fence, head, ['next']))), 'committed');
+  a.system.wake();
+  const outcome = await stage.wait(late);
+  assert.ok(outcome !== 'committed', outcome);
+  await stage.system.advance(2_000);
+  assert.equal(a.term.state, 'over');
+  // What it had written before it was stopped was of unknown outcome, and is kept.
+  assert.deepEqual(await texts(stage, b), ['one', 'two', 'late', 'next']);
+});
+
+test('a write of unknown outcome that took effect is kept by the next owner, whole and once', async () => {
+  const stage = new Stage();
+  const a = await owner(stage);
+  stage.faults.push({ operation: 'write', fault: 'answerLost' });
+  const pending = a.append(batch(1, 2, ['three', 'four']));
+  await stage.system.settle();
+  a.system.kill();
+  void pending;
+  const b = await stage.node('b');
+  await stage.system.advance(2 * LEASE_MS);
+  fenceOf(await stage.wait(b.log.claim(CONV)));
+  assert.deepEqual(await texts(stage, b), ['one', 'two', 'three', 'four']);
+  const c = await stage.node('c');
+  b.system.kill();
+  await stage.system.advance(2 * LEASE_MS);
+  fenceOf(await stage.wait(c.log.claim(CONV)));
+  assert.deepEqual(await texts(stage, c), ['one', 'two', 'three', 'four'], 'and by the one after');
+});
+
+test('rows that a dead owner writes late, below the new floor’s fence, are void', async () => {
+  const stage = new Stage();
+  const a = await owner(stage);
+  a.system.kill();
+  const b = await stage.node('b');
+  await stage.system.advance(2 * LEASE_MS);
+  const fence = fenceOf(await stage.wait(b.log.claim(CONV)));
+  await stage.wait(stage.log.write(CONV, [{ ...row(3, 'ghost'), fence: 1, c: 2, x: 0 }]));
+  b.system.kill();
+  const c = await stage.node('c');
+  await stage.system.advance(2 * LEASE_MS);
+  assert.equal(fenceOf(await stage.wait(c.log.claim(CONV))), fence + 1);
+  assert.deepEqual(await texts(stage, c), ['one', 'two']);
+});
+
+test('a settled term goes on under its fence; one with loose ends is claimed anew', async () => {
+  const stage = new Stage();
+  const a = await owner(stage);
+  a.log.letGo(CONV, true);
+  await stage.system.advance(100);
+  assert.deepEqual(await stage.wait(a.log.claim(CONV)), { t: 'owned', fence: 1 });
+  a.log.letGo(CONV, false);
+  await stage.system.advance(100);
+  assert.deepEqual(await stage.wait(a.log.claim(CONV)), { t: 'owned', fence: 2 });
+  assert.deepEqual(await texts(stage, a), ['one', 'two']);
+});
+
+test('claims and kills of unknown outcome are looked at again, and end in one owner', async () => {
+  for (const fault of ['lost', 'answerLost'] as const) {
+    const stage = new Stage();
+    const a = await owner(stage);
+    const b = await stage.node('b');
+    a.system.kill();
+    await stage.system.advance(2 * LEASE_MS);
+    for (const operation of ['claim', 'markDead', 'writeFloor']) stage.faults.push({ operation, fault });
+    const fence = fenceOf(await stage.wait(b.log.claim(CONV)));
+    assert.ok(fence >= 2, 'the fence was raised');
+    assert.deepEqual(await texts(stage, b), ['one', 'two']);
+    assert.equal(await stage.wait(b.append(batch(fence, 2, ['three']))), 'committed');
+  }
+});
+
+test('while the store is away nobody is suspected, the owner steps down, and resumes when it is back', async () => {
+  const stage = new Stage();
+  const a = await owner(stage);
+  const b = await stage.node('b');
+  stage.away = true;
+  const refused = a.append(batch(1, 2, ['three']));
+  await stage.system.advance(20_000);
+  assert.ok((await refused) !== 'committed');
+  assert.equal(a.term.state, 'steppedDown');
+  stage.away = false;
+  await stage.system.advance(1_500);
+  assert.equal(b.watcher.isSuspect('a'), false);
+  assert.equal(a.term.state, 'live');
+  assert.equal((await stage.wait(b.log.claim(CONV))).t, 'notOwner');
+});
+
+test('a second creator of the same conversation is fenced', async () => {
+  const stage = new Stage();
+  await owner(stage);
+  const b = await stage.node('b');
+  assert.equal(await stage.wait(b.append(batch(1, 0, ['mine'], establish))), 'fenced');
+});
