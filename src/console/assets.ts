@@ -14,10 +14,6 @@ const TYPES: Readonly<Record<string, string>> = {
   svg: 'image/svg+xml',
 };
 
-/** What the page needs of the server's Content-Security-Policy. */
-export const CONSOLE_CSP =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
 /** The page's files by the path they are served at; `/` is index.html. */
 export async function loadAssets(): Promise<Map<string, Asset>> {
   const files = import.meta.url.endsWith('.ts') ? await builtInMemory() : await builtBefore();

@@ -119,9 +119,11 @@ export class MessageList {
   #loadOlder(): void {
     if (this.#isLoading || this.#timeline.isAtStart || this.#timeline.messages.length === 0) return;
     this.#isLoading = true;
-    void this.#timeline.loadOlder().then(() => {
+    void this.#timeline.loadOlder().then((more) => {
       this.#isLoading = false;
       this.#drawStart();
+      // Whoever is still at the top, after a short page say, scrolls no further to ask for more.
+      if (more && this.#scroll.isConnected && this.#scroll.scrollTop < NEAR_START_PX) this.#loadOlder();
     });
   }
 

@@ -57,6 +57,7 @@ class Person {
     await this.page.getByLabel('With whom?').fill(names);
     await this.page.getByLabel('Group name').fill(title);
     await this.page.getByRole('button', { name: 'Start', exact: true }).click();
+    await this.page.getByRole('dialog').waitFor({ state: 'detached' });
     await this.page.getByRole('log', { name: 'Messages' }).waitFor();
   }
 
@@ -73,7 +74,13 @@ class Person {
 
   /** Waits until the message is shown; an own one, until it is acked. */
   async sees(text: string): Promise<void> {
-    await this.page.locator('.message:not(.sending) .body').getByText(text, { exact: true }).waitFor();
+    const body = this.page.locator('.message:not(.sending) .body').getByText(text, { exact: true });
+    try {
+      await body.waitFor();
+    } catch (error) {
+      await this.picture('failed');
+      throw error;
+    }
   }
 
   async texts(): Promise<string[]> {

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import test from 'node:test';
-import { type Client, connect } from '../../../src/client/node.ts';
-import { freePort, scratchDir, ServerProcess, until } from '../../support/server-process.ts';
+import { type Client, connect } from '../../src/client/node.ts';
+import { freePort, scratchDir, ServerProcess, until } from '../support/server-process.ts';
 
-const MAIN = new URL('../../../src/cli/main.ts', import.meta.url).pathname;
+const MAIN = new URL('../../src/cli/main.ts', import.meta.url).pathname;
 const WAIT_MS_MAX = 20_000;
 const MESSAGES = 2_000;
 
