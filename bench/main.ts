@@ -1,0 +1,52 @@
+/** `npm run bench -- SCENARIO`: measures, checks while it measures, and exits with 1 if a promise was broken. */
+import { spawnSync } from 'node:child_process';
+import { type Options, parseOptions, UsageError, usage } from './options.ts';
+import { cores } from './processes.ts';
+import { asJson, asTable, problemsOf, type Report } from './report.ts';
+import { writeResults } from './results.ts';
+import { runIdle } from './scenarios/idle.ts';
+import { runLoad } from './scenarios/load.ts';
+import { runRestart } from './scenarios/restart.ts';
+
+function progress(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+async function run(options: Options): Promise<Report> {
+  switch (options.scenario) {
+    case 'idle':
+      return runIdle(options, progress);
+    case 'restart':
+      return runRestart(options, progress);
+    default:
+      return runLoad(options, progress);
+  }
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  if (args.includes('--help')) {
+    console.log(usage());
+    return 0;
+  }
+  let options: Options;
+  try {
+    options = parseOptions(args);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    console.error(`bench: ${error.message}\n\n${usage()}`);
+    return 2;
+  }
+  // The bench itself only waits and polls, but not on the server's core.
+  if (cores !== undefined) spawnSync('taskset', ['-cp', String(cores.generator), String(process.pid)]);
+  try {
+    if (options.scenario === 'results') return await writeResults(options, run, progress);
+    const report = await run(options);
+    console.log(options.json ? JSON.stringify(asJson(report), undefined, 2) : asTable(report));
+    return problemsOf(report).count === 0 ? 0 : 1;
+  } catch (error) {
+    console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
+    return 1;
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));

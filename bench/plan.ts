@@ -1,0 +1,124 @@
+/** What the bench and its generator process say to each other, as JSON over the process's channel. */
+
+/** A server under load. */
+export interface Target {
+  readonly host: string;
+  readonly port: number;
+  readonly path: string;
+  /** Absent for a bare baseline: no subprotocol, no `hello`, no conversations to create. */
+  readonly subprotocol?: string;
+  /** Whose CPU time is read. */
+  readonly pid: number;
+}
+
+/** What to load a server with. `echo` and `publish` speak to the bare baselines. */
+export interface LoadPlan {
+  readonly job: 'direct' | 'group' | 'echo' | 'publish';
+  readonly target: Target;
+  readonly connections: number;
+  /** Unanswered sends per connection. In an open loop: the bound beyond which a connection falls behind its times. */
+  readonly window: number;
+  readonly conversations: number;
+  /** Of a group: the connections that send. */
+  readonly senders: number;
+  readonly bodyBytes: number;
+  /** Messages per second over all connections, at times fixed beforehand; absent: as fast as answers come. */
+  readonly ratePerSecond?: number;
+  readonly warmupMs: number;
+  readonly measureMs: number;
+  /** Ends the load earlier, once so many were acked. */
+  readonly ackedMax?: number;
+  /** How long answers and deliveries may take to come in after the last send (15,000). */
+  readonly settleMsMax?: number;
+  /** Where the conversations stand already, from an earlier load's result; absent or empty: at their start. */
+  readonly heads?: readonly number[];
+}
+
+/** Connects, and holds the connections until told to stop: `steps` rising totals, one per `next`. */
+export interface HoldPlan {
+  readonly job: 'hold';
+  readonly target: Target;
+  readonly connections: number;
+  readonly steps: readonly number[];
+}
+
+/** Creates the direct conversations of `connections` users and sends one message to each. */
+export interface FillPlan {
+  readonly job: 'fill';
+  readonly target: Target;
+  readonly connections: number;
+  readonly conversations: number;
+}
+
+/** Reads the newest page of each conversation and compares its head with what was acked. */
+export interface AuditPlan {
+  readonly job: 'audit';
+  readonly target: Target;
+  readonly connections: number;
+  readonly conversations: number;
+  /** The highest acked seq per conversation. */
+  readonly heads: readonly number[];
+}
+
+export type Plan = LoadPlan | HoldPlan | FillPlan | AuditPlan;
+
+/** Times are microseconds. */
+export interface Latency {
+  readonly count: number;
+  readonly meanUs: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+  readonly p999Us: number;
+  readonly maxUs: number;
+}
+
+/** CPU in use over the measured time, in cores (1 = one core busy all the time). */
+export interface CpuUse {
+  readonly server: number;
+  /** Of the server's main thread alone. */
+  readonly serverMain: number;
+  readonly generator: number;
+  /** Of all else on the machine: what disturbed the measurement. */
+  readonly others: number;
+}
+
+export interface LoadResult {
+  readonly job: LoadPlan['job'];
+  /** Measured, without warm-up. */
+  readonly seconds: number;
+  readonly acked: number;
+  readonly ackedPerSecond: number;
+  readonly deliveries: number;
+  readonly deliveriesPerSecond: number;
+  readonly ackLatency: Latency;
+  readonly receiveLatency: Latency;
+  /** Acks and messages per client read: near to what one write of the server carries. */
+  readonly framesPerRead: number;
+  /** Messages per read that carried any: how large the server's bursts were as a client sees them. */
+  readonly messagesPerRead: number;
+  /** Answers `error`, by code: nothing of theirs was committed. */
+  readonly refused: Readonly<Record<string, number>>;
+  readonly cpu?: CpuUse;
+  /** Over the whole run, warm-up included. */
+  readonly checked: { readonly conversations: number; readonly acked: number; readonly delivered: number };
+  /** The head of each conversation as its members saw it, for an audit. */
+  readonly heads: readonly number[];
+  readonly problemCount: number;
+  readonly problems: readonly string[];
+}
+
+export interface AuditResult {
+  readonly job: 'audit' | 'fill' | 'hold';
+  readonly conversations: number;
+  readonly problemCount: number;
+  readonly problems: readonly string[];
+}
+
+export type FromGenerator =
+  | { readonly t: 'progress'; readonly text: string }
+  | { readonly t: 'step'; readonly connections: number }
+  | { readonly t: 'load'; readonly result: LoadResult }
+  | { readonly t: 'audit'; readonly result: AuditResult }
+  | { readonly t: 'failed'; readonly message: string };
+
+export type ToGenerator = { readonly t: 'run'; readonly plan: Plan } | { readonly t: 'next' };

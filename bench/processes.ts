@@ -1,0 +1,236 @@
+/** The processes of a bench: the server under load, bare baselines, and the generator, each on its core. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { existsSync, rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { SUBPROTOCOLS } from '../src/protocol/frames.ts';
+import type { AuditResult, FromGenerator, LoadPlan, LoadResult, Plan, Target, ToGenerator } from './plan.ts';
+
+const ROOT = fileURLToPath(new URL('../', import.meta.url));
+const SERVER = join(ROOT, 'dist/src/cli/main.js');
+const READY_MS_MAX = 60_000;
+const STOP_MS_MAX = 15_000;
+const LOG_LINES_MAX = 40;
+
+/** The server's core and the generator's; undefined where processes cannot be pinned, or there is one core. */
+export const cores: { server: number; generator: number } | undefined =
+  availableParallelism() >= 2 && spawnSync('taskset', ['-c', '0', 'true']).status === 0
+    ? { server: 0, generator: 1 }
+    : undefined;
+
+function pinned(core: number | undefined, command: readonly string[]): [string, string[]] {
+  const [program, ...rest] = core === undefined ? command : ['taskset', '-c', String(core), ...command];
+  return [program as string, rest];
+}
+
+/** A program of the bench itself, run like the bench: from its sources or compiled. */
+function benchProgram(name: string): string[] {
+  const compiled = import.meta.url.endsWith('.js');
+  const path = fileURLToPath(new URL(`${name}.${compiled ? 'js' : 'ts'}`, import.meta.url));
+  return compiled ? [process.execPath, path] : [process.execPath, '--import', 'tsx', path];
+}
+
+/** A server under load, ours or a baseline. */
+export interface RunningServer {
+  readonly target: Target;
+  readonly child: ChildProcess;
+  /** SIGTERM and wait, or SIGKILL. Throws if a stop takes too long or fails. */
+  stop(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+}
+
+export interface ServerOptions {
+  readonly dataDir: string;
+  /** The compiled command line; absent: this repository's. */
+  readonly program?: string;
+  readonly nodeFlags?: readonly string[];
+  /** How long from the spawn to the first 200 of /readyz. */
+  readonly onReady?: (ms: number) => void;
+}
+
+/** Starts `carillon start` and waits until it is ready. */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const program = options.program ?? SERVER;
+  if (!existsSync(program)) throw new Error('dist/src/cli/main.js is missing: run `npm run build` first');
+  const port = await freePort();
+  const command = [process.execPath, ...(options.nodeFlags ?? []), program, 'start'];
+  const startedAt = performance.now();
+  const child = start(pinned(cores?.server, command), {
+    CARILLON_HOST: '127.0.0.1',
+    CARILLON_PORT: String(port),
+    CARILLON_DATA_DIR: options.dataDir,
+    CARILLON_AUTH: 'dev',
+    CARILLON_SENDS_PER_SECOND: '1000000',
+    CARILLON_SEND_BURST: '10000000',
+    CARILLON_LOG_LEVEL: 'warn',
+  });
+  const log = keepLog(child);
+  await ready(port, child, log);
+  options.onReady?.(performance.now() - startedAt);
+  const target = {
+    host: '127.0.0.1',
+    port,
+    path: '/v1/connect',
+    subprotocol: SUBPROTOCOLS.binary,
+    pid: child.pid as number,
+  };
+  return { target, child, stop: (signal) => stop(child, signal ?? 'SIGTERM', log) };
+}
+
+/** Starts one of the bare baselines. */
+export async function startBaseline(
+  name: 'echo' | 'publish',
+  args: readonly string[] = [],
+): Promise<RunningServer> {
+  const child = start(
+    pinned(cores?.server, [...benchProgram(`baselines/${name}-server`), ...args]),
+    {},
+    true,
+  );
+  const log = keepLog(child);
+  const port = await new Promise<number>((resolve, reject) => {
+    child.once('message', (message: { port: number }) => resolve(message.port));
+    child.once('exit', () => reject(new Error(`the ${name} baseline did not start:\n${log.join('\n')}`)));
+  });
+  const target = { host: '127.0.0.1', port, path: '/', pid: child.pid as number };
+  return { target, child, stop: () => stop(child, 'SIGKILL', log) };
+}
+
+export interface GeneratorOptions {
+  readonly progress: (text: string) => void;
+  /** Called at each step of a `hold` plan; the generator waits for it. */
+  readonly onStep?: (connections: number) => Promise<void>;
+}
+
+export async function generate(plan: LoadPlan, options: GeneratorOptions): Promise<LoadResult>;
+export async function generate(
+  plan: Exclude<Plan, LoadPlan>,
+  options: GeneratorOptions,
+): Promise<AuditResult>;
+export async function generate(plan: Plan, options: GeneratorOptions): Promise<LoadResult | AuditResult> {
+  const child = start(pinned(cores?.generator, benchProgram('generator/main')), {}, true);
+  const log = keepLog(child);
+  const say = (message: ToGenerator): void => void child.send(message);
+  try {
+    return await new Promise((resolve, reject) => {
+      child.on('message', (message: FromGenerator) => {
+        if (message.t === 'progress') options.progress(message.text);
+        else if (message.t === 'failed') reject(new Error(message.message));
+        else if (message.t === 'step') {
+          options.onStep?.(message.connections).then(() => say({ t: 'next' }), reject);
+        } else resolve(message.result);
+      });
+      child.once('exit', (code, signal) =>
+        reject(new Error(`the generator ended (${signal ?? code}):\n${log.join('\n')}`)),
+      );
+      say({ t: 'run', plan });
+    });
+  } catch (error) {
+    child.kill('SIGKILL'); // with a result it ends by itself
+    throw error;
+  }
+}
+
+/** A folder for a server's data, removed in the end. */
+export async function withDataDir<T>(parent: string, work: (dataDir: string) => Promise<T>): Promise<T> {
+  const dataDir = await mkdtemp(join(parent, 'carillon-bench-'));
+  dataDirs.add(dataDir);
+  try {
+    return await work(dataDir);
+  } finally {
+    removeDataDir(dataDir);
+  }
+}
+
+/** What an interrupted bench must not leave behind. */
+const children = new Set<ChildProcess>();
+const dataDirs = new Set<string>();
+process.on('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+  for (const dataDir of dataDirs) removeDataDir(dataDir);
+});
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+
+function removeDataDir(dataDir: string): void {
+  dataDirs.delete(dataDir);
+  rmSync(dataDir, { recursive: true, force: true });
+}
+
+function start(
+  [program, args]: [string, string[]],
+  env: Record<string, string>,
+  channel = false,
+): ChildProcess {
+  const child = spawn(program, args, {
+    cwd: ROOT,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe', ...(channel ? (['ipc'] as const) : [])],
+  });
+  children.add(child);
+  child.once('exit', () => children.delete(child));
+  return child;
+}
+
+/** The last lines that a process wrote, for the message when it fails. */
+function keepLog(child: ChildProcess): string[] {
+  const lines: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (text: string) => {
+      lines.push(...text.split('\n').filter((line) => line !== ''));
+      if (lines.length > LOG_LINES_MAX) lines.splice(0, lines.length - LOG_LINES_MAX);
+    });
+  }
+  return lines;
+}
+
+async function ready(port: number, child: ChildProcess, log: readonly string[]): Promise<void> {
+  const deadline = performance.now() + READY_MS_MAX;
+  for (;;) {
+    if (child.exitCode !== null || child.signalCode !== null) {
+      throw new Error(`the server ended instead of getting ready:\n${log.join('\n')}`);
+    }
+    const status = await fetch(`http://127.0.0.1:${port}/readyz`).then(
+      (response) => response.status,
+      () => 0, // not listening yet
+    );
+    if (status === 200) return;
+    if (performance.now() > deadline)
+      throw new Error(`the server is not ready after ${READY_MS_MAX} ms:\n${log.join('\n')}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+async function stop(
+  child: ChildProcess,
+  signal: 'SIGTERM' | 'SIGKILL',
+  log: readonly string[],
+): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) {
+    throw new Error(
+      `the server had ended by itself (${child.signalCode ?? child.exitCode}):\n${log.join('\n')}`,
+    );
+  }
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  child.kill(signal);
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX);
+  await ended;
+  clearTimeout(timer);
+  if (signal === 'SIGTERM' && child.exitCode !== 0) {
+    throw new Error(
+      `the server stopped with ${child.signalCode ?? child.exitCode}, not 0:\n${log.join('\n')}`,
+    );
+  }
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}

@@ -1,0 +1,78 @@
+/** Runs every scenario as the budgets name them and writes bench/RESULTS.md. */
+import { writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { type Options, parseOptions } from './options.ts';
+import { asJson, asTable, machine, problemsOf, type Report } from './report.ts';
+
+const FILE = fileURLToPath(new URL('RESULTS.md', import.meta.url));
+
+interface Run {
+  readonly title: string;
+  readonly args: readonly string[];
+}
+
+function runs(options: Options): Run[] {
+  const place = ['--dir', options.dir, ...(options.server === undefined ? [] : ['--server', options.server])];
+  const load = ['--seconds', String(options.seconds), '--warmup', String(options.warmup), ...place];
+  const rounds = ['--rounds', String(options.rounds)];
+  return [
+    { title: 'Direct, durable, window 1', args: ['direct', '--compare', ...load, ...rounds] },
+    {
+      title: 'Direct, durable, window 1, over 20,000 conversations',
+      args: ['direct', '--compare', '--conversations', '20000', ...load, ...rounds],
+    },
+    {
+      title: 'Direct, durable, window 16',
+      args: ['direct', '--compare', '--window', '16', ...load, ...rounds],
+    },
+    { title: 'Direct at a fixed rate (open loop)', args: ['direct', '--rate', '10000', ...load, ...rounds] },
+    { title: 'Group of 256', args: ['group', '--compare', ...load, ...rounds] },
+    { title: 'Idle connections', args: ['idle', ...place] },
+    {
+      title: 'Restart',
+      args: ['restart', '--bytes', String(options.bytes), ...rounds, ...place],
+    },
+  ];
+}
+
+/** Returns the exit code. */
+export async function writeResults(
+  options: Options,
+  run: (options: Options) => Promise<Report>,
+  progress: (text: string) => void,
+): Promise<number> {
+  const sections: string[] = [];
+  const reports: object[] = [];
+  for (const { title, args } of runs(options)) {
+    progress(`== ${title}`);
+    const report = await run(parseOptions(args));
+    const table = asTable(report);
+    progress(table);
+    if (problemsOf(report).count > 0) return 1;
+    reports.push(asJson(report));
+    // The machine stands at the top; each table's own first line would repeat it.
+    sections.push(
+      `## ${title}\n\n\`npm run bench -- ${shown(args)}\`\n\n\`\`\`\n${table.slice(table.indexOf('\n') + 2)}\n\`\`\``,
+    );
+  }
+  await writeFile(FILE, `${head()}\n\n${sections.join('\n\n')}\n`);
+  if (options.json) console.log(JSON.stringify(reports, undefined, 2));
+  return 0;
+}
+
+/** Paths of the machine that measured say nothing to others. */
+function shown(args: readonly string[]): string {
+  return args.filter((arg, i) => !PATHS.includes(arg) && !PATHS.includes(args[i - 1] ?? '')).join(' ');
+}
+const PATHS = ['--dir', '--server'];
+
+function head(): string {
+  return [
+    '# Measured',
+    '',
+    '`npm run bench -- results` writes this file: medians of several rounds, the server and the bare baseline in turns',
+    'within one run. A wrong, lost, doubled or reordered message anywhere would have failed the run.',
+    '',
+    `Machine: ${machine()}. Written ${new Date().toISOString().slice(0, 10)}.`,
+  ].join('\n');
+}

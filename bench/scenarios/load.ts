@@ -1,0 +1,72 @@
+/** direct, group and echo: rounds of load, alone or in turns with the bare baseline. */
+import type { Options } from '../options.ts';
+import type { LoadPlan, LoadResult, Target } from '../plan.ts';
+import { generate, startBaseline, startServer, withDataDir } from '../processes.ts';
+
+export interface LoadReport {
+  readonly scenario: 'direct' | 'group' | 'echo';
+  /** Rounds of the server, in order; none for `echo`. */
+  readonly server: readonly LoadResult[];
+  /** Rounds of the baseline, each run right after the server's round of the same place. */
+  readonly baseline: readonly LoadResult[];
+}
+
+export type Progress = (text: string) => void;
+
+export async function runLoad(options: Options, progress: Progress): Promise<LoadReport> {
+  const scenario = options.scenario as LoadReport['scenario'];
+  const server: LoadResult[] = [];
+  const baseline: LoadResult[] = [];
+  for (let round = 1; round <= options.rounds; round++) {
+    const say = (side: string) => (text: string) => progress(`${side} ${round}/${options.rounds}: ${text}`);
+    if (scenario !== 'echo') server.push(await serverRound(scenario, options, say(scenario)));
+    if (scenario === 'echo' || options.compare) {
+      // Both sides must batch alike: the baseline publishes in bursts as large as those just seen.
+      const burst = Math.max(1, Math.round(server.at(-1)?.messagesPerRead ?? 1));
+      baseline.push(
+        await baselineRound(scenario === 'group' ? 'publish' : 'echo', burst, options, say('baseline')),
+      );
+    }
+    // No figure is worth more rounds once something was lost or doubled.
+    if ([...server, ...baseline].some((result) => result.problemCount > 0)) break;
+  }
+  return { scenario, server, baseline };
+}
+
+function serverRound(job: 'direct' | 'group', options: Options, progress: Progress): Promise<LoadResult> {
+  return withDataDir(options.dir, async (dataDir) => {
+    const nodeFlags =
+      options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`];
+    const server = await startServer({ program: options.server, dataDir, nodeFlags });
+    const result = await generate(loadPlan(job, server.target, options), { progress });
+    await server.stop();
+    return result;
+  });
+}
+
+async function baselineRound(
+  job: 'echo' | 'publish',
+  burst: number,
+  options: Options,
+  progress: Progress,
+): Promise<LoadResult> {
+  const server = await startBaseline(job, job === 'publish' ? [String(burst)] : []);
+  const result = await generate(loadPlan(job, server.target, options), { progress });
+  await server.stop();
+  return result;
+}
+
+function loadPlan(job: LoadPlan['job'], target: Target, options: Options): LoadPlan {
+  return {
+    job,
+    target,
+    connections: options.connections,
+    window: options.window,
+    conversations: options.conversations,
+    senders: options.senders,
+    bodyBytes: options.body,
+    ratePerSecond: options.rate,
+    warmupMs: options.warmup * 1000,
+    measureMs: options.seconds * 1000,
+  };
+}
