@@ -10,7 +10,6 @@ import type { ErrorCode } from '../src/core/errors.ts';
 import type { ConversationId, NodeId, Seq, UserId } from '../src/core/ids.ts';
 import type { AppendListener, EdgeLink, Logger, System, Timer } from '../src/core/ports.ts';
 import type { Answer, ConversationRequest, Delivery, SendRequest } from '../src/core/requests.ts';
-import { RingBuffer } from '../src/core/ring-buffer.ts';
 import type { AppendBatch } from '../src/core/rows.ts';
 import type { ActivationPorts } from './activation.ts';
 import { Activator, type ActivatorListener } from './activator.ts';
@@ -19,11 +18,11 @@ import { ConfirmedReads } from './confirmed-reads.ts';
 import { Projector } from './projector.ts';
 import { Residency, RESIDENCY_LIMITS, type ResidencyLimits } from './residency.ts';
 import { DirtyWalk } from './dirty-walk.ts';
+import { GATHER_MS_MAX, Turns } from './turns.ts';
 
 const MAILBOX_BYTES_TOTAL_MAX = 256 * 1024 * 1024;
-/** Requests that one actor takes in one turn, and all actors together before I/O gets its turn. */
+/** Requests that one actor takes in one turn. */
 const TURN_REQUESTS_MAX = 256;
-const LOOP_REQUESTS_MAX = 8_192;
 const SWEEP_MS = 1_000;
 const DIRTY_SLOT_MS = 10 * 60_000;
 const CLEAR_MS = 60_000;
@@ -51,6 +50,8 @@ export interface HostOptions {
   readonly makeActor: ActorFactory;
   /** A request for a conversation that another node owns. Embedded there is none. */
   readonly redirect?: (request: ConversationRequest, owner: NodeId) => void;
+  /** How long requests may gather under load; default: GATHER_MS_MAX. */
+  readonly gatherMsMax?: number;
   /** Default: RESIDENCY_LIMITS. */
   readonly residency?: ResidencyLimits | undefined;
 }
@@ -66,9 +67,8 @@ export class ActorHost implements AppendListener, ActivatorListener, Outbox {
   readonly #activator: Activator;
   readonly #walk: DirtyWalk;
   readonly #reads: ConfirmedReads;
-  readonly #ready: RingBuffer<Cell>;
+  readonly #turns: Turns;
   readonly #timers: Timer[];
-  #runAsked = false;
   #mailboxBytes = 0;
   /** The cell whose turn it is: whom the outbox speaks for. */
   #current: Cell | undefined;
@@ -77,10 +77,10 @@ export class ActorHost implements AppendListener, ActivatorListener, Outbox {
     const { ports, edge, system, logger } = options;
     this.#options = options;
     this.#reads = new ConfirmedReads(ports.ownership, edge);
-    this.projector = new Projector(ports.projections, edge, system, logger);
+    this.projector = new Projector(ports.projections, edge, system, logger, () => this.#turns.isBusy);
     const limits = options.residency ?? RESIDENCY_LIMITS;
     this.#residency = new Residency(limits);
-    this.#ready = new RingBuffer<Cell>(limits.cellsMax);
+    this.#turns = new Turns(system, limits.cellsMax, options.gatherMsMax ?? GATHER_MS_MAX, this.#takeTurn);
     this.#activator = new Activator(ports, logger, limits.cellsMax, this);
     this.#walk = new DirtyWalk(system, (conv) => this.#openToShow(conv));
     this.#timers = [
@@ -102,6 +102,7 @@ export class ActorHost implements AppendListener, ActivatorListener, Outbox {
     }
     this.#mailboxBytes += request.bytes;
     this.#schedule(cell);
+    this.#turns.arrived();
   }
 
   /** Tells a user who connects now of what the inbox does not show yet. */
@@ -268,33 +269,13 @@ export class ActorHost implements AppendListener, ActivatorListener, Outbox {
   }
 
   #schedule(cell: Cell): void {
-    if (cell.scheduled || cell.actor === undefined) return;
-    cell.scheduled = true;
-    this.#ready.push(cell);
-    this.#askToRun();
+    if (cell.actor !== undefined) this.#turns.schedule(cell);
   }
-
-  #askToRun(): void {
-    if (this.#runAsked) return;
-    this.#runAsked = true;
-    this.#options.system.soon(this.#run);
-  }
-
-  readonly #run = (): void => {
-    this.#runAsked = false;
-    const now = this.#options.system.now();
-    let budget = LOOP_REQUESTS_MAX;
-    for (let turns = this.#ready.length; turns > 0 && budget > 0; turns--) {
-      const cell = this.#ready.shift() as Cell;
-      cell.scheduled = false;
-      if (cell.actor !== undefined) budget -= this.#takeTurn(cell, cell.actor, now);
-    }
-    if (this.#ready.length > 0) this.#askToRun();
-  };
 
   /** One turn of one actor; returns the number of requests taken. */
-  #takeTurn(cell: Cell, actor: ConversationActor, now: number): number {
-    const { mailbox } = cell;
+  readonly #takeTurn = (cell: Cell, withRequests: boolean, now: number): number => {
+    const { mailbox, actor } = cell;
+    if (actor === undefined) return 0;
     cell.lastActive = now;
     this.#current = cell;
     let taken = 0;
@@ -303,7 +284,7 @@ export class ActorHost implements AppendListener, ActivatorListener, Outbox {
       if (completion === undefined) break;
       actor.receive(completion, now, this);
     }
-    while (taken < TURN_REQUESTS_MAX && !actor.busy && !actor.sealed) {
+    while (withRequests && taken < TURN_REQUESTS_MAX && !actor.busy && !actor.sealed) {
       const request = mailbox.take();
       if (request === undefined) break;
       this.#mailboxBytes -= request.bytes;
@@ -314,9 +295,9 @@ export class ActorHost implements AppendListener, ActivatorListener, Outbox {
     this.#current = undefined;
     this.#residency.account(cell, actor.bytes);
     if (cell.leaving) this.#leave(cell, actor);
-    if (cell.actor !== undefined && mailbox.length > 0 && !actor.busy) this.#schedule(cell);
+    if (mailbox.length > 0 && !actor.busy) this.#schedule(cell);
     return taken;
-  }
+  };
 
   /** The actor asked to go: its term is over, or there is no such conversation (if that is still so). */
   #leave(cell: Cell, actor: ConversationActor): void {

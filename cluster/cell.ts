@@ -10,6 +10,8 @@ export class Cell {
   activating = false;
   /** Whether it waits for its turn. */
   scheduled = false;
+  /** Whether it waits for the next round of requests. */
+  gathers = false;
   /** The actor asked to go. */
   leaving = false;
   /** The slot under which the conversation was last marked dirty; 0: none by this process. */
@@ -28,6 +30,12 @@ export class Cell {
 
   get atRest(): boolean {
     const { actor, mailbox } = this;
-    return actor?.idle === true && mailbox.length === 0 && !mailbox.hasCompletions && !this.scheduled;
+    return (
+      actor?.idle === true &&
+      mailbox.length === 0 &&
+      !mailbox.hasCompletions &&
+      !this.scheduled &&
+      !this.gathers
+    );
   }
 }

@@ -142,14 +142,9 @@ function okAnswer([seq, members]: readonly unknown[]): OkAnswer | undefined {
   return sound ? { t: 'ok', seq, members: members as OkAnswer['members'] } : undefined;
 }
 
-function grantAnswer([
-  head,
-  from,
-  to,
-  newestFirst,
-  limit,
-  moreBeyond,
-]: readonly unknown[]): GrantAnswer | undefined {
+function grantAnswer([head, from, to, newestFirst, limit, moreBeyond]: readonly unknown[]):
+  | GrantAnswer
+  | undefined {
   if (!isCount(head) || !isCount(from) || !isCount(to) || !isCount(limit)) return undefined;
   if (typeof newestFirst !== 'boolean' || typeof moreBeyond !== 'boolean') return undefined;
   return { t: 'grant', head, from, to, newestFirst, limit, moreBeyond };

@@ -38,14 +38,14 @@ export const PEER_BOUNDS = {
   announcementsMax: 65_536,
   /** An announcement acknowledged later is not trusted: the inbox is read again. */
   announceMsMax: 20_000,
-  resyncUsersPerTick: 32,
+  resyncUsersPerTick: 100,
   resyncTickMs: 100,
   /** Conversations whose recipients an owner remembers, and the users named in them together. */
   audiencesMax: 65_536,
   audienceUsersMax: 1_000_000,
   /** How far back an owner tells those who connect of what was committed. */
   rememberMs: 30_000,
-  rememberedMax: 65_536,
+  rememberedMax: 131_072,
   /** Conversations sent to an edge and not acknowledged; beyond it a loss is repaired by reading the inboxes. */
   sentMax: 65_536,
   repairHeadsMax: 16_384,

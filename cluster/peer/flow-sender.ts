@@ -93,8 +93,7 @@ export class FlowSender implements FrameSink {
     let bytes = 0;
     for (const { from, to } of ranges) {
       const first = this.#ring.first;
-      if (from < first && from <= this.#last)
-        gone = { from: gone?.from ?? from, to: Math.min(to, first - 1, this.#last) };
+      if (from < first && from <= this.#last) gone ??= { from, to: first - 1 };
       for (let seq = Math.max(from, first); seq <= to; seq++) {
         const packet = this.#ring.get(seq);
         if (packet === undefined || bytes >= this.#bounds.resendBytesMax || !resend(packet)) return gone;

@@ -33,11 +33,14 @@ export class Rig implements EdgeLink {
   readonly asked: Asked[] = [];
   readonly deliveries: Delivery[] = [];
   readonly faults: AppendFault[] = [];
+  readonly #gatherMsMax: number | undefined;
   #host: ActorHost;
   #byId = new Map<number, Asked>();
   #nextId = 1;
 
-  constructor() {
+  /** With `gatherMsMax` 0 requests wait for nothing but turns. */
+  constructor(gatherMsMax?: number) {
+    this.#gatherMsMax = gatherMsMax;
     this.store = new MemoryStore(this.system, { fault: () => this.faults.shift() });
     this.#host = this.#start();
   }
@@ -144,7 +147,15 @@ export class Rig implements EdgeLink {
     const makeActor = (
       activation: ConstructorParameters<typeof ConversationSequencer>[0],
     ): ConversationSequencer => new ConversationSequencer(activation);
-    return new ActorHost({ ports, edge: this, system: this.system, logger: SILENT, metrics, makeActor });
+    return new ActorHost({
+      ports,
+      edge: this,
+      system: this.system,
+      logger: SILENT,
+      metrics,
+      makeActor,
+      gatherMsMax: this.#gatherMsMax,
+    });
   }
 }
 

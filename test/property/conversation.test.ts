@@ -227,7 +227,7 @@ test('any interleaving of sends, retries, member changes, passivation, faults an
 });
 
 test('a flagged retry finds its seq when its row has left the window, and one found nowhere is a new send', async () => {
-  const rig = new Rig();
+  const rig = new Rig(0);
   rig.create(['ann', 'bob', 'cat']);
   await rig.system.settle();
   const first = rig.send('ann', cmidOf(1), 'a', false);
@@ -258,7 +258,7 @@ test('a flagged retry finds its seq when its row has left the window, and one fo
 });
 
 test('a session’s sends behind a refused one are refused, until that one comes again', async () => {
-  const rig = new Rig();
+  const rig = new Rig(0);
   rig.create(['ann', 'bob']);
   await rig.system.settle();
   const send = (id: number, ordinal: number, base: number): ReturnType<Rig['submit']> => {

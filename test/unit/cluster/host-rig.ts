@@ -169,6 +169,15 @@ export class HostRig implements EdgeLink {
     const ports = { ownership: this.store, messages: this.store, projections: this.store };
     const { system, metrics } = this;
     const [makeActor, residency] = [this.#makeActor, this.#residency];
-    return new ActorHost({ ports, edge: this, system, logger: SILENT, metrics, makeActor, residency });
+    return new ActorHost({
+      ports,
+      edge: this,
+      system,
+      logger: SILENT,
+      metrics,
+      makeActor,
+      residency,
+      gatherMsMax: 0,
+    });
   }
 }

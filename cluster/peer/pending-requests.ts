@@ -1,0 +1,103 @@
+import type { ConversationId, NodeId } from '../../src/core/ids.ts';
+import type { ConversationRequest } from '../../src/core/requests.ts';
+import type { PeerBounds } from './bounds.ts';
+
+/** A request that its owner has not answered. */
+export class Pending {
+  readonly ticket: number;
+  readonly request: ConversationRequest;
+  /** Monotonic ms. */
+  readonly submittedAt: number;
+  owner: NodeId;
+  sentAt: number;
+  /** Where it went: the flow's numbering, and the packet in it; 0: what became of it is not known. */
+  flow = 0;
+  seq = 0;
+  redirects = 0;
+
+  constructor(ticket: number, request: ConversationRequest, owner: NodeId, now: number) {
+    this.ticket = ticket;
+    this.request = request;
+    this.owner = owner;
+    this.submittedAt = now;
+    this.sentAt = now;
+  }
+
+  /** Whether it may have changed something by the time that it is given up. */
+  get isWrite(): boolean {
+    const { request } = this;
+    switch (request.t) {
+      case 'send':
+      case 'create':
+        return true;
+      case 'members':
+        return request.change !== undefined;
+      case 'history':
+      case 'read':
+        return false;
+    }
+  }
+}
+
+type Bounds = Pick<PeerBounds, 'requestsMax' | 'requestBytesMax'>;
+
+/** The unanswered requests of an edge, in the order in which they came. */
+export class PendingRequests {
+  readonly #bounds: Bounds;
+  readonly #byTicket = new Map<number, Pending>();
+  readonly #byConv = new Map<ConversationId, Pending[]>();
+  #lastTicket = 0;
+  #bytes = 0;
+
+  constructor(bounds: Bounds) {
+    this.#bounds = bounds;
+  }
+
+  get size(): number {
+    return this.#byTicket.size;
+  }
+
+  /** undefined: there is no room. */
+  add(request: ConversationRequest, owner: NodeId, now: number): Pending | undefined {
+    const { requestsMax, requestBytesMax } = this.#bounds;
+    if (this.#byTicket.size >= requestsMax || this.#bytes + request.bytes > requestBytesMax) return undefined;
+    const pending = new Pending(++this.#lastTicket, request, owner, now);
+    this.#byTicket.set(pending.ticket, pending);
+    this.#bytes += request.bytes;
+    const others = this.#byConv.get(request.conv);
+    if (others === undefined) this.#byConv.set(request.conv, [pending]);
+    else others.push(pending);
+    return pending;
+  }
+
+  get(ticket: number): Pending | undefined {
+    return this.#byTicket.get(ticket);
+  }
+
+  remove(pending: Pending): void {
+    const { ticket, request } = pending;
+    if (!this.#byTicket.delete(ticket)) return;
+    this.#bytes -= request.bytes;
+    const all = this.#byConv.get(request.conv) as Pending[];
+    if (all.length === 1) this.#byConv.delete(request.conv);
+    else all.splice(all.indexOf(pending), 1);
+  }
+
+  /** The oldest first; those met may be removed on the way. */
+  all(): IterableIterator<Pending> {
+    return this.#byTicket.values();
+  }
+
+  /**
+   * Those of one conversation in their order, each with its session's lowest unanswered ordinal there: a send that
+   * goes to an owner that knows nothing of the session can be taken in by that alone.
+   */
+  *ofConversation(conv: ConversationId): Generator<[Pending, base: number]> {
+    const bases = new Map<number, number>();
+    for (const pending of [...(this.#byConv.get(conv) ?? [])]) {
+      const { request } = pending;
+      if (request.t === 'send' && !bases.has(request.session)) bases.set(request.session, request.ordinal);
+      yield [pending, bases.get(request.session) ?? 0];
+    }
+  }
+}

@@ -1,0 +1,341 @@
+import type { Bus } from '../../src/core/cluster-ports.ts';
+import { ERRORS, type ErrorCode } from '../../src/core/errors.ts';
+import type { ConversationId, NodeId, UserId } from '../../src/core/ids.ts';
+import type { EdgeLink, Logger, OwnerLink, System, Timer } from '../../src/core/ports.ts';
+import type { Audience, ConversationRequest } from '../../src/core/requests.ts';
+import { Announcements } from './announcements.ts';
+import { readAck, readAnswer, readPage, readRedirect, type TicketedAnswer } from './answer-codec.ts';
+import { PEER_BOUNDS, type PeerBounds } from './bounds.ts';
+import { eventSet, isEvent, readEntry, readEvent, readForget, readHead, readSet } from './delivery-codec.ts';
+import { FRAME } from './frame.ts';
+import type { LinkListener, PeerLink } from './peer-link.ts';
+import { PeerLinks } from './peer-links.ts';
+import type { PeerMetrics } from './peer-metrics.ts';
+import { type Pending, PendingRequests } from './pending-requests.ts';
+import { readUsers } from './presence-codec.ts';
+import { writeRequest } from './request-codec.ts';
+import { ResyncQueue } from './resync-queue.ts';
+import { Routes } from './routes.ts';
+import { edgeSubject, ownerSubject } from './subjects.ts';
+
+export interface RemoteOwnersOptions {
+  /** The edge's id: a UUID of this term. */
+  readonly id: string;
+  readonly bus: Bus;
+  readonly system: System;
+  readonly logger: Logger;
+  readonly metrics: PeerMetrics;
+  readonly edge: EdgeLink;
+  /** Whom the ring names; undefined: nobody. */
+  readonly ownerOf: (conv: ConversationId) => NodeId | undefined;
+  /** Reads the inbox of a user's sessions again, and tells them what is news. */
+  readonly resync: (user: UserId) => void;
+  /** For tests. */
+  readonly bounds?: Partial<PeerBounds>;
+}
+
+const UNAVAILABLE_RETRY_MS = 1_000;
+const OVERLOADED_RETRY_MS = 500;
+
+/**
+ * The owners of all conversations as an edge in another process reaches them. Every request is answered once: by its
+ * owner, or at a deadline. What may have been lost is sent again, in order; what owners deliver goes to the edge.
+ */
+export class RemoteOwners implements OwnerLink, LinkListener {
+  readonly #options: RemoteOwnersOptions;
+  readonly #bounds: PeerBounds;
+  readonly #links: PeerLinks;
+  readonly #routes: Routes;
+  readonly #pending: PendingRequests;
+  readonly #announcements: Announcements;
+  readonly #resyncs: ResyncQueue;
+  /** The recipient sets of each owner, by their numbers. */
+  readonly #sets = new Map<PeerLink, Map<number, Audience>>();
+  readonly #ticker: Timer;
+
+  constructor(options: RemoteOwnersOptions) {
+    const { id, bus, system, logger, metrics } = options;
+    const bounds = { ...PEER_BOUNDS, ...options.bounds };
+    this.#options = options;
+    this.#bounds = bounds;
+    this.#routes = new Routes(options.ownerOf, bounds.routesMax);
+    this.#pending = new PendingRequests(bounds);
+    const resync = (user: UserId): void => this.#resyncs.add(user);
+    this.#announcements = new Announcements({ system, bounds, resync });
+    const isOnline = (user: UserId): boolean => this.#announcements.isOnline(user);
+    this.#resyncs = new ResyncQueue({ system, metrics, bounds, resync: options.resync, isOnline });
+    this.#links = new PeerLinks({
+      self: id,
+      ownSubject: edgeSubject(id),
+      subjectOf: ownerSubject,
+      bus,
+      system,
+      logger,
+      metrics,
+      bounds,
+      listener: this,
+      silenceEndsPinned: false,
+    });
+    this.#ticker = system.every(bounds.requestTickMs, () => this.#tick());
+  }
+
+  /** The sequencers that live. Requests that waited for another one go to the new owner at once. */
+  useSequencers(live: readonly NodeId[]): void {
+    const next = new Set(live);
+    for (const gone of this.#routes.live) if (!next.has(gone)) this.#links.close(gone);
+    this.#routes.useLive(next);
+    for (const node of next) this.#links.pin(node);
+    this.#tick();
+  }
+
+  /** How many requests are unanswered. */
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  submit(request: ConversationRequest): void {
+    const { bus, system } = this.#options;
+    const owner = this.#routes.ownerOf(request.conv);
+    if (!bus.connected || owner === undefined || this.#links.get(owner) === undefined) {
+      this.#refuse(request, 'unavailable', 'The conversation is out of reach.', UNAVAILABLE_RETRY_MS);
+      return;
+    }
+    const pending = this.#pending.add(request, owner, system.monotonic());
+    if (pending === undefined) {
+      this.#refuse(request, 'overloaded', 'Too many requests wait for their owners.', OVERLOADED_RETRY_MS);
+      return;
+    }
+    this.#send(pending, owner, false, request.t === 'send' ? request.base : 0);
+  }
+
+  /** A session of the user has registered; its inbox is read after this call. */
+  announce(user: UserId): void {
+    this.#announcements.announce(user);
+  }
+
+  /** The last session of the user has gone. */
+  depart(user: UserId): void {
+    this.#announcements.depart(user);
+    this.#resyncs.remove(user);
+  }
+
+  stop(): void {
+    this.#ticker.cancel();
+    this.#resyncs.stop();
+    this.#links.stop();
+  }
+
+  // --- links ---
+
+  opened(link: PeerLink): void {
+    this.#sets.set(link, new Map());
+    this.#announcements.opened(link);
+  }
+
+  closed(link: PeerLink): void {
+    this.#sets.delete(link);
+    this.#announcements.closed(link);
+    for (const pending of this.#pending.all()) if (pending.owner === link.peer) pending.flow = 0;
+  }
+
+  /** The owner forgot this edge, and with it what it owed. */
+  incomingReset(link: PeerLink): void {
+    this.#sets.get(link)?.clear();
+    this.#resyncAll();
+  }
+
+  /** The owner hears of it by the acknowledgement, and tells where its conversations stand; answers are asked for. */
+  incomingLost(link: PeerLink): void {
+    this.#sendAgain(link.peer);
+  }
+
+  outgoingReset(link: PeerLink): void {
+    this.#announcements.lost(link);
+    this.#announcements.again(link);
+    this.#sendAgain(link.peer);
+  }
+
+  outgoingLost(link: PeerLink): void {
+    this.#announcements.lost(link); // the owner asks for a snapshot
+    this.#sendAgain(link.peer);
+  }
+
+  acknowledged(link: PeerLink, seq: number): void {
+    this.#announcements.acknowledged(link, seq);
+  }
+
+  frame(link: PeerLink, bytes: Uint8Array, start: number, end: number): void {
+    const type = bytes[start] as number;
+    if (!this.#take(link, type, bytes, start, end))
+      this.#links.complain(link.peer, `a frame of type 0x${type.toString(16)}`);
+  }
+
+  /** False: the frame is not understood. */
+  #take(link: PeerLink, type: number, bytes: Uint8Array, start: number, end: number): boolean {
+    switch (type) {
+      case FRAME.event:
+        return this.#event(link, bytes, start, end);
+      case FRAME.ack:
+        return this.#answer(link, readAck(bytes, start, end));
+      case FRAME.page:
+        return this.#answer(link, readPage(bytes, start, end));
+      case FRAME.answer:
+        return this.#answer(link, readAnswer(bytes, start, end));
+      case FRAME.redirect:
+        return this.#redirect(link, readRedirect(bytes, start, end));
+      case FRAME.set:
+        return this.#set(link, readSet(bytes, start, end));
+      case FRAME.forget:
+        return this.#forget(link, readForget(bytes, start, end));
+      case FRAME.head:
+        return this.#deliver(readHead(bytes, start, end));
+      case FRAME.entry:
+        return this.#deliver(readEntry(bytes, start, end));
+      case FRAME.resync:
+        return this.#resync(readUsers(bytes, start, end));
+      case FRAME.snapshotWanted:
+        this.#announcements.again(link);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #event(link: PeerLink, bytes: Uint8Array, start: number, end: number): boolean {
+    if (!isEvent(bytes, start, end)) return false;
+    const audience = this.#sets.get(link)?.get(eventSet(bytes, start));
+    // The set was lost with a part of the flow: the owner will tell of the conversation again.
+    if (audience === undefined) this.#options.metrics.counts.unknownSets++;
+    else this.#options.edge.deliver(readEvent(this.#options.id, audience, bytes, start, end));
+    return true;
+  }
+
+  #set(link: PeerLink, set: ReturnType<typeof readSet>): boolean {
+    const sets = this.#sets.get(link);
+    if (set === undefined || sets === undefined) return false;
+    sets.delete(set.replaces);
+    if (sets.size >= this.#bounds.audiencesMax) return false; // more than an owner keeps
+    sets.set(set.number, set.audience);
+    return true;
+  }
+
+  #forget(link: PeerLink, number: number | undefined): boolean {
+    if (number === undefined) return false;
+    this.#sets.get(link)?.delete(number);
+    return true;
+  }
+
+  #deliver(delivery: ReturnType<typeof readHead> | ReturnType<typeof readEntry>): boolean {
+    if (delivery === undefined) return false;
+    this.#options.edge.deliver(delivery);
+    return true;
+  }
+
+  #resync(users: readonly UserId[] | undefined): boolean {
+    if (users === undefined) return false;
+    if (users.length === 0) this.#resyncAll();
+    for (const user of users) this.#resyncs.add(user);
+    return true;
+  }
+
+  #resyncAll(): void {
+    for (const user of this.#announcements.users()) this.#resyncs.add(user);
+  }
+
+  // --- requests and their answers ---
+
+  #answer(link: PeerLink, answered: TicketedAnswer | undefined): boolean {
+    if (answered === undefined) return false;
+    const { ticket, answer } = answered;
+    const pending = this.#pending.get(ticket);
+    // What one who is not its owner any more could not do, the present one may be doing.
+    const isVoid = answer.t === 'error' && ERRORS[answer.code].retryable && pending?.owner !== link.peer;
+    if (pending === undefined || isVoid) {
+      this.#options.metrics.counts.lateAnswers++;
+      return true;
+    }
+    this.#pending.remove(pending);
+    this.#options.edge.answer(pending.request, answer);
+    return true;
+  }
+
+  #redirect(link: PeerLink, redirect: ReturnType<typeof readRedirect>): boolean {
+    if (redirect === undefined) return false;
+    const pending = this.#pending.get(redirect.ticket);
+    if (pending === undefined || pending.owner !== link.peer) return true; // it was sent elsewhere already
+    this.#options.metrics.counts.redirects++;
+    const { conv } = pending.request;
+    const isKnown = this.#routes.redirect(conv, redirect.owner);
+    // Round and round, or to one who is not known yet: it waits for its next re-send.
+    if (!isKnown || ++pending.redirects > this.#bounds.redirectsMax) pending.flow = 0;
+    else this.#sendConversation(conv);
+    return true;
+  }
+
+  #send(pending: Pending, owner: NodeId, isResend: boolean, base: number): void {
+    const link = this.#links.get(owner);
+    pending.owner = owner;
+    pending.sentAt = this.#options.system.monotonic();
+    pending.flow = 0;
+    if (link === undefined) return; // at its next re-send, then
+    writeRequest(link, pending.request, pending.ticket, isResend, base);
+    pending.flow = link.flow;
+    pending.seq = link.openSeq;
+    if (isResend) this.#options.metrics.counts.requestsResent++;
+  }
+
+  /** All that waits for this owner: something was lost. */
+  #sendAgain(owner: NodeId): void {
+    const convs = new Set<ConversationId>();
+    for (const pending of this.#pending.all()) if (pending.owner === owner) convs.add(pending.request.conv);
+    for (const conv of convs) this.#sendConversation(conv);
+  }
+
+  /** All unanswered ones of the conversation, in order. */
+  #sendConversation(conv: ConversationId): void {
+    const owner = this.#routes.ownerOf(conv);
+    if (owner === undefined || !this.#options.bus.connected) return;
+    for (const [pending, base] of this.#pending.ofConversation(conv)) this.#send(pending, owner, true, base);
+  }
+
+  #tick(): void {
+    const now = this.#options.system.monotonic();
+    const due = new Set<ConversationId>();
+    for (const pending of this.#pending.all()) {
+      const { request, submittedAt } = pending;
+      if (now - submittedAt >= this.#bounds.requestDeadlineMs) this.#giveUp(pending);
+      else if (request.t === 'read' && now - submittedAt >= this.#bounds.readKeptMs)
+        this.#pending.remove(pending);
+      else if (this.#isDue(pending, now)) due.add(request.conv);
+    }
+    for (const conv of due) this.#sendConversation(conv);
+    this.#options.metrics.gauges.pendingRequests = this.#pending.size;
+  }
+
+  #isDue(pending: Pending, now: number): boolean {
+    const owner = this.#routes.ownerOf(pending.request.conv);
+    if (owner === undefined) return false;
+    if (owner !== pending.owner) return true;
+    const waited = now - pending.sentAt;
+    if (waited < this.#bounds.resendAfterMs) return false;
+    const link = this.#links.get(owner);
+    const arrived = link !== undefined && pending.flow === link.flow && pending.seq <= link.acknowledgedSeq;
+    return !arrived || waited >= this.#bounds.resendAcknowledgedAfterMs;
+  }
+
+  #giveUp(pending: Pending): void {
+    this.#options.metrics.counts.deadlines++;
+    this.#pending.remove(pending);
+    const { request } = pending;
+    if (pending.isWrite) {
+      const message = 'No answer came in time: it may have happened; send it again with `retry`.';
+      this.#refuse(request, 'timed_out_unknown', message, UNAVAILABLE_RETRY_MS);
+    } else {
+      this.#refuse(request, 'unavailable', 'No answer came in time.', UNAVAILABLE_RETRY_MS);
+    }
+  }
+
+  #refuse(request: ConversationRequest, code: ErrorCode, message: string, retryAfterMs: number): void {
+    this.#options.edge.answer(request, { t: 'error', code, message, retryAfterMs });
+  }
+}

@@ -1,0 +1,11 @@
+import type { NodeId } from '../../src/core/ids.ts';
+
+/** Where the packets for a sequencer go on the bus, … */
+export function ownerSubject(node: NodeId): string {
+  return `n.${node}`;
+}
+
+/** … and those for an edge. */
+export function edgeSubject(edge: string): string {
+  return `e.${edge}`;
+}
