@@ -14,19 +14,24 @@ interface Run {
 function runs(options: Options): Run[] {
   const place = ['--dir', options.dir, ...(options.server === undefined ? [] : ['--server', options.server])];
   const load = ['--seconds', String(options.seconds), '--warmup', String(options.warmup), ...place];
+  const many = ['--connections', '512'];
   const rounds = ['--rounds', String(options.rounds)];
   return [
-    { title: 'Direct, durable, window 1', args: ['direct', '--compare', ...load, ...rounds] },
+    { title: 'Direct, durable, window 1', args: ['direct', '--compare', ...many, ...load, ...rounds] },
     {
       title: 'Direct, durable, window 1, over 20,000 conversations',
-      args: ['direct', '--compare', '--conversations', '20000', ...load, ...rounds],
+      args: ['direct', '--compare', '--conversations', '20000', ...many, ...load, ...rounds],
     },
     {
       title: 'Direct, durable, window 16',
       args: ['direct', '--compare', '--window', '16', ...load, ...rounds],
     },
     { title: 'Direct at a fixed rate (open loop)', args: ['direct', '--rate', '10000', ...load, ...rounds] },
-    { title: 'Group of 256', args: ['group', '--compare', ...load, ...rounds] },
+    // So many at once that both sides have the same number of messages per write (see `frames per client read`).
+    {
+      title: 'Group of 256',
+      args: ['group', '--compare', '--senders', '32', '--window', '4', ...load, ...rounds],
+    },
     { title: 'Idle connections', args: ['idle', ...place] },
     {
       title: 'Restart',

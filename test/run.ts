@@ -23,6 +23,10 @@ const FILES_AT_ONCE = 2;
 /** No test takes so long: one that does hangs. */
 const TEST_TIMEOUT_MS = 240_000;
 
+/** They start Cassandra, NATS and Redis: `npm run test:services` names them. */
+const OF_SERVICES =
+  /^test\/(contract|integration|unit\/services)\/.*(scylla|cassandra|nats|redis).*\.test\.ts$/;
+
 process.exitCode = (await runChecks()) ? await runTests(selectTests(process.argv.slice(2))) : 1;
 
 /** Prints each check's outcome and time, and what it said if it failed. */
@@ -40,8 +44,12 @@ async function runCheck({ name, command: [bin, ...args] }: Check): Promise<boole
   return code === 0;
 }
 
-function selectTests(wanted: readonly string[]): string[] {
-  const all = listFiles().filter((path) => /^test\/.*\.test\.ts$/.test(path));
+function selectTests(args: readonly string[]): string[] {
+  const ofServices = args.includes('--services');
+  const wanted = args.filter((arg) => arg !== '--services');
+  const all = listFiles().filter(
+    (path) => /^test\/.*\.test\.ts$/.test(path) && OF_SERVICES.test(path) === ofServices,
+  );
   if (wanted.length === 0) return all;
   const chosen = wanted.map((each) => posix.normalize(each).replace(/\/$/, ''));
   return all.filter((path) => chosen.some((each) => path === each || path.startsWith(`${each}/`)));

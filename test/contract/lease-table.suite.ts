@@ -5,8 +5,9 @@ import { leaseRow, type OpenTables } from './cluster-tables.fixtures.ts';
 
 /** What every LeaseTable does, whatever it stands on. */
 export function leaseTableSuite(name: string, open: OpenTables): void {
-  const check = (title: string, run: (table: Tables) => Promise<void>) =>
-    test(`${name}: ${title}`, async () => run((await open()).leases));
+  const check = (title: string, run: (table: Tables) => Promise<void>): void => {
+    void test(`${name}: ${title}`, async () => run((await open()).leases));
+  };
 
   check('a node is inserted once, and comes back with all its fields', async (table) => {
     const row = leaseRow(randomUUID(), { dirtyFrom: 2 ** 40 });

@@ -8,11 +8,12 @@ import { conversationRow, memberRow, rowOf } from './store-fixtures.ts';
 
 /** What every LogTable does, whatever it stands on. */
 export function logTableSuite(name: string, open: OpenTables): void {
-  const check = (title: string, run: (log: Log, tables: TablesUnderTest) => Promise<void>) =>
-    test(`${name}: ${title}`, async () => {
+  const check = (title: string, run: (log: Log, tables: TablesUnderTest) => Promise<void>): void => {
+    void test(`${name}: ${title}`, async () => {
       const tables = await open();
       await run(tables.log, tables);
     });
+  };
 
   check('a batch comes back as it was, in both directions', async (log) => {
     const conv = randomUUID();

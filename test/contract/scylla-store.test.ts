@@ -98,7 +98,11 @@ class OneNode implements StoreUnderTest {
   }
 
   get ownership(): StoreUnderTest['ownership'] {
-    return { claim: async () => ({ t: 'owned', fence: this.#term.fence }) };
+    const claim = async (): Promise<{ t: 'owned'; fence: number }> => ({
+      t: 'owned',
+      fence: this.#term.fence,
+    });
+    return { claim, confirmed: () => true, letGo: () => undefined };
   }
 
   async reopen(): Promise<StoreUnderTest> {

@@ -1,4 +1,4 @@
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import { once } from 'node:events';
 import { type RawData, WebSocket } from 'ws';
 import { ConversationSequencer } from '../../actors/conversation-sequencer.ts';

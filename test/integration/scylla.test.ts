@@ -63,14 +63,6 @@ after(async () => {
   await Promise.all(opened.map((store) => store.close()));
   await Promise.all(proxies.map((proxy) => proxy.stop()));
   await (await cassandra)?.stop();
-  setTimeout(
-    () =>
-      console.log(
-        'ACTIVE',
-        [...(globalThis as any).__live.entries()].map(([h, s]: any) => [h.hasRef?.(), s]),
-      ),
-    4000,
-  ).unref();
 });
 
 interface Request {

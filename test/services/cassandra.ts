@@ -1,0 +1,185 @@
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort, ownAddresses } from './addresses.ts';
+import { cached } from './cache.ts';
+import { answers, runTool, ServiceProcess } from './service-process.ts';
+
+const VERSION = '5.0.6';
+const READY_MS_MAX = 120_000;
+const NATIVE_PORT = 9042;
+const STORAGE_PORT = 7000;
+const HERE = new URL('./cassandra/', import.meta.url).pathname;
+
+export interface CassandraNode {
+  readonly host: string;
+  readonly port: number;
+  readonly process: ServiceProcess;
+  kill(): Promise<void>;
+  /** Starts it again over its own data. */
+  restart(): Promise<void>;
+}
+
+export interface CassandraCluster {
+  readonly contactPoints: readonly string[];
+  readonly localDc: string;
+  readonly nodes: readonly CassandraNode[];
+  stop(): Promise<void>;
+}
+
+export interface CassandraOptions {
+  readonly nodes?: 1 | 3;
+  /** Megabytes of heap per node. */
+  readonly heapMb?: number;
+}
+
+/** Cassandra itself from Maven's jars, one node or three, each write synced to disk before it is acked. */
+export async function startCassandra(options: CassandraOptions = {}): Promise<CassandraCluster> {
+  const count = options.nodes ?? 1;
+  const lib = await cached(`cassandra-${VERSION}`, async (scratch) => {
+    writeFileSync(
+      join(scratch, 'pom.xml'),
+      readFileSync(join(HERE, 'pom.xml'), 'utf8').replace('VERSION', VERSION),
+    );
+    const args = [
+      '-q',
+      '-B',
+      'dependency:copy-dependencies',
+      '-DincludeScope=runtime',
+      '-DoutputDirectory=lib',
+    ];
+    await runTool('mvn', args, { cwd: scratch });
+  });
+  const dir = mkdtempSync(join(tmpdir(), 'carillon-cassandra-'));
+  const hosts = ownAddresses(count);
+  const heapMb = options.heapMb ?? (count === 1 ? 1_024 : 512);
+  const nodes: Node[] = [];
+  try {
+    for (const [i, host] of hosts.entries()) {
+      nodes.push(
+        await Node.start({
+          lib: join(lib, 'lib'),
+          dir: join(dir, `node${i + 1}`),
+          host,
+          seed: hosts[0] as string,
+          index: i,
+          count,
+          heapMb,
+        }),
+      );
+      if (i === 0) await nodes[0]?.ready(); // the others ask it who there is
+    }
+    await Promise.all(nodes.map((node) => node.ready()));
+  } catch (error) {
+    await Promise.all(nodes.map((node) => node.kill()));
+    throw error;
+  }
+  return {
+    contactPoints: hosts,
+    localDc: 'datacenter1',
+    nodes,
+    async stop() {
+      await Promise.all(nodes.map((node) => node.kill())); // nothing of it is kept
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+interface NodeOptions {
+  readonly lib: string;
+  readonly dir: string;
+  readonly host: string;
+  readonly seed: string;
+  readonly index: number;
+  readonly count: number;
+  readonly heapMb: number;
+}
+
+class Node implements CassandraNode {
+  readonly host: string;
+  readonly port = NATIVE_PORT;
+  process: ServiceProcess;
+  readonly #args: readonly string[];
+
+  private constructor(host: string, args: readonly string[]) {
+    this.host = host;
+    this.#args = args;
+    this.process = this.#start();
+  }
+
+  static async start(options: NodeOptions): Promise<Node> {
+    const { lib, dir, host, heapMb } = options;
+    const conf = join(dir, 'conf');
+    mkdirSync(conf, { recursive: true });
+    writeFileSync(join(conf, 'cassandra.yaml'), yaml(options));
+    copyFileSync(join(HERE, 'logback.xml'), join(conf, 'logback.xml'));
+    const exports = readFileSync(join(HERE, 'jvm17.options'), 'utf8')
+      .split('\n')
+      .filter((line) => line.startsWith('--'));
+    const settings: Record<string, string> = {
+      'cassandra.config': `file://${join(conf, 'cassandra.yaml')}`,
+      'cassandra.storagedir': dir,
+      'logback.configurationFile': `file://${join(conf, 'logback.xml')}`,
+      'cassandra.skip_wait_for_gossip_to_settle': '0',
+      // Also how long a node looks for a first peer: on a busy machine that takes seconds.
+      'cassandra.ring_delay_ms': options.count === 1 ? '100' : '10000',
+      'cassandra-foreground': 'yes',
+      'cassandra.jmx.local.port': String(await freePort()),
+      'jdk.attach.allowAttachSelf': 'true',
+      'io.netty.tryReflectionSetAccessible': 'true',
+    };
+    const flags = Object.entries(settings).map(([name, value]) => `-D${name}=${value}`);
+    const heap = [`-Xms${Math.floor(heapMb / 2)}m`, `-Xmx${heapMb}m`, '-XX:+UseG1GC'];
+    const main = ['-cp', `${lib}/*:${conf}`, 'org.apache.cassandra.service.CassandraDaemon'];
+    return new Node(host, [...heap, ...flags, ...exports, ...main]);
+  }
+
+  ready(): Promise<void> {
+    return this.process.ready(READY_MS_MAX, () => answers(this.host, this.port));
+  }
+
+  kill(): Promise<void> {
+    return this.process.kill();
+  }
+
+  async restart(): Promise<void> {
+    await this.process.kill();
+    this.process = this.#start();
+    await this.ready();
+  }
+
+  #start(): ServiceProcess {
+    return new ServiceProcess({ name: `cassandra on ${this.host}`, command: 'java', args: this.#args });
+  }
+}
+
+function yaml({ dir, host, seed, index, count }: NodeOptions): string {
+  // Evenly over Murmur3's range of tokens.
+  const token = -(2n ** 63n) + (2n ** 64n / BigInt(count)) * BigInt(index);
+  const lines = [
+    'cluster_name: carillon',
+    'num_tokens: 1',
+    'partitioner: org.apache.cassandra.dht.Murmur3Partitioner',
+    ...(count > 1 ? [`initial_token: ${token}`, 'auto_bootstrap: false'] : []),
+    'commitlog_sync: group',
+    'commitlog_sync_group_window: 1ms',
+    'endpoint_snitch: SimpleSnitch',
+    `listen_address: ${host}`,
+    `rpc_address: ${host}`,
+    `native_transport_port: ${NATIVE_PORT}`,
+    `storage_port: ${STORAGE_PORT}`,
+    `data_file_directories: [${join(dir, 'data')}]`,
+    `commitlog_directory: ${join(dir, 'commitlog')}`,
+    `saved_caches_directory: ${join(dir, 'saved_caches')}`,
+    `hints_directory: ${join(dir, 'hints')}`,
+    `cdc_raw_directory: ${join(dir, 'cdc_raw')}`,
+    'paxos_variant: v2',
+    'storage_compatibility_mode: NONE',
+    'memtable_heap_space: 128MiB',
+    'memtable_offheap_space: 128MiB',
+    'seed_provider:',
+    '  - class_name: org.apache.cassandra.locator.SimpleSeedProvider',
+    `    parameters: [{ seeds: "${seed}:${STORAGE_PORT}" }]`,
+  ];
+  return `${lines.join('\n')}\n`;
+}

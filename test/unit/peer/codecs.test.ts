@@ -1,0 +1,354 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import {
+  readAck,
+  readAnswer,
+  readPage,
+  readRedirect,
+  writeAnswer,
+  writeRedirect,
+} from '../../../cluster/peer/answer-codec.ts';
+import {
+  eventSet,
+  isEvent,
+  readEntry,
+  readEvent,
+  readForget,
+  readHead,
+  readSet,
+  writeEntry,
+  writeEvent,
+  writeForget,
+  writeHead,
+  writeSet,
+} from '../../../cluster/peer/delivery-codec.ts';
+import type { FrameSink } from '../../../cluster/peer/flow-sender.ts';
+import { FRAME } from '../../../cluster/peer/frame.ts';
+import { readHeader, readRanges, writeRanges } from '../../../cluster/peer/packet.ts';
+import {
+  readSnapshot,
+  readUsers,
+  writeAnnounce,
+  writeDepart,
+  writeResync,
+  writeSnapshot,
+} from '../../../cluster/peer/presence-codec.ts';
+import { readRequest, readSend, writeRequest } from '../../../cluster/peer/request-codec.ts';
+import type { Entry } from '../../../src/core/entry.ts';
+import { ERRORS, type ErrorCode } from '../../../src/core/errors.ts';
+import type { Answer, ConversationRequest, MemberChange } from '../../../src/core/requests.ts';
+import { encodeMessage } from '../../../src/protocol/message-frame.ts';
+
+/** One frame, in the midst of other bytes. */
+class OneFrame implements FrameSink {
+  buffer = new Uint8Array(0);
+  start = 0;
+  end = 0;
+
+  reserve(bytes: number): number {
+    this.buffer = new Uint8Array(bytes + 20).fill(0xff);
+    this.start = 13;
+    this.end = 13 + bytes;
+    return 13;
+  }
+  read<T>(reader: (bytes: Uint8Array, start: number, end: number) => T): T {
+    return reader(this.buffer, this.start, this.end);
+  }
+  get type(): number {
+    return this.buffer[this.start] as number;
+  }
+}
+
+function written(write: (sink: FrameSink) => void): OneFrame {
+  const frame = new OneFrame();
+  write(frame);
+  return frame;
+}
+
+function record<T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> {
+  return fc.record(model, { noNullPrototype: true }) as fc.Arbitrary<T>;
+}
+
+const EDGE = '00000001-0000-7000-8000-000000000000';
+const name = fc.stringMatching(/^[A-Za-z0-9._@:-]{1,64}$/);
+const uuid = fc.uuid();
+const count = fc.oneof(fc.nat(), fc.maxSafeNat());
+const u32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
+const bytes = fc.uint8Array({ maxLength: 300 });
+const role = fc.constantFrom('owner' as const, 'admin' as const, 'member' as const);
+const kind = fc.constantFrom('direct' as const, 'group' as const, 'supergroup' as const);
+const text = fc.string({ unit: 'grapheme', maxLength: 40 });
+const users = fc.array(name, { maxLength: 20 });
+const roles = fc.array(fc.tuple(name, role), { maxLength: 20 });
+const optional = <T>(of: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(of, { nil: undefined });
+
+const base = { edge: fc.constant(EDGE), session: count, conv: uuid, user: name, device: name, bytes: u32 };
+const send = record({
+  t: fc.constant('send' as const),
+  ...base,
+  id: u32,
+  cmid: uuid,
+  kind: fc.oneof(fc.constant('text'), fc.string({ unit: 'grapheme', minLength: 1, maxLength: 32 })),
+  body: bytes,
+  text: fc.boolean(),
+  retry: fc.boolean(),
+  ordinal: u32,
+  base: u32,
+});
+const change: fc.Arbitrary<MemberChange | undefined> = fc.oneof(
+  fc.constant(undefined),
+  record({ op: fc.constantFrom('add' as const, 'remove' as const), users }),
+  record({ op: fc.constant('role' as const), roles }),
+  fc.constant({ op: 'leave' as const }),
+);
+const other: fc.Arbitrary<ConversationRequest> = fc.oneof(
+  record({
+    t: fc.constant('create' as const),
+    ...base,
+    id: u32,
+    kind,
+    members: users,
+    title: optional(text),
+  }),
+  record({
+    t: fc.constant('history' as const),
+    ...base,
+    id: u32,
+    after: optional(count),
+    before: optional(count),
+    limit: count,
+  }),
+  record({ t: fc.constant('members' as const), ...base, id: u32, change }),
+  record({ t: fc.constant('read' as const), ...base, id: fc.constant(0), seq: count }),
+);
+const answer: fc.Arbitrary<Answer> = fc.oneof(
+  record({ t: fc.constant('ack' as const), seq: count, ts: count, duplicate: fc.boolean() }),
+  record({ t: fc.constant('created' as const) }),
+  record({
+    t: fc.constant('page' as const),
+    head: count,
+    frames: fc.array(bytes, { maxLength: 5 }),
+    more: fc.boolean(),
+  }),
+  record({
+    t: fc.constant('grant' as const),
+    head: count,
+    from: count,
+    to: count,
+    newestFirst: fc.boolean(),
+    limit: count,
+    moreBeyond: fc.boolean(),
+  }),
+  record({ t: fc.constant('ok' as const), seq: count, members: optional(roles) }),
+  record({
+    t: fc.constant('error' as const),
+    code: fc.constantFrom(...(Object.keys(ERRORS) as ErrorCode[])),
+    message: text,
+    retryAfterMs: optional(count),
+  }),
+);
+const entry: fc.Arbitrary<Entry> = record({
+  conv: uuid,
+  kind,
+  title: optional(text),
+  peer: optional(name),
+  role,
+  removed: optional(count),
+  head: count,
+  n: count,
+  ts: count,
+  read: count,
+  unread: count,
+  preview: optional(record({ seq: count, from: name, kind: text, text })),
+});
+
+test('every request comes out as it went in', () => {
+  fc.assert(
+    fc.property(send, count, fc.boolean(), u32, (request, ticket, isResend, lowest) => {
+      const frame = written((sink) => writeRequest(sink, request, ticket, isResend, lowest));
+      assert.equal(frame.type, FRAME.send);
+      const expected = { ...request, retry: request.retry || isResend, base: lowest, ticket, isResend };
+      assert.deepEqual(
+        frame.read((...at) => readSend(EDGE, ...at)),
+        expected,
+      );
+    }),
+  );
+  fc.assert(
+    fc.property(other, count, fc.boolean(), (request, ticket, isResend) => {
+      const frame = written((sink) => writeRequest(sink, request, ticket, isResend, 0));
+      assert.equal(frame.type, FRAME.request);
+      assert.deepEqual(
+        frame.read((...at) => readRequest(EDGE, ...at)),
+        { ...request, ticket, isResend },
+      );
+    }),
+  );
+});
+
+test('every answer comes out as it went in', () => {
+  const readers = new Map([
+    [FRAME.ack, readAck],
+    [FRAME.page, readPage],
+    [FRAME.answer, readAnswer],
+  ] as [number, typeof readAnswer][]);
+  fc.assert(
+    fc.property(answer, count, (given, ticket) => {
+      const frame = written((sink) => writeAnswer(sink, ticket, given));
+      const reader = readers.get(frame.type);
+      assert.ok(reader);
+      assert.deepEqual(frame.read(reader), { ticket, answer: given });
+    }),
+  );
+  fc.assert(
+    fc.property(count, uuid, (ticket, owner) => {
+      const frame = written((sink) => writeRedirect(sink, ticket, owner));
+      assert.deepEqual(frame.read(readRedirect), { ticket, owner });
+    }),
+  );
+});
+
+test('every delivery comes out as it went in, an event with its frame unchanged', () => {
+  const message = record({
+    conv: uuid,
+    seq: count,
+    n: count,
+    ts: count,
+    from: name,
+    device: name,
+    cmid: fc.oneof(uuid, fc.constant('')),
+    kind: fc.constant('text'),
+    body: bytes,
+    text: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(message, u32, count, users, count, (fields, set, session, named, version) => {
+      const frame = encodeMessage(fields);
+      const { conv, seq, n } = fields;
+      const audience = { conv, version, users: named };
+      const carried = written((sink) => writeEvent(sink, set, session, frame));
+      assert.ok(carried.read(isEvent));
+      assert.equal(eventSet(carried.buffer, carried.start), set);
+      const exceptEdge = session === 0 ? '' : EDGE;
+      const back = carried.read((...at) => readEvent(EDGE, audience, ...at));
+      assert.deepEqual(
+        { ...back, frame: new Uint8Array(back.frame) },
+        { t: 'message', conv, seq, n, frame, audience, exceptEdge, exceptSession: session },
+      );
+      assert.equal(back.audience, audience, 'the very object: the edge goes by its identity');
+      const sent = written((sink) => writeSet(sink, set, 7, audience));
+      assert.deepEqual(sent.read(readSet), { number: set, replaces: 7, audience });
+    }),
+  );
+  fc.assert(
+    fc.property(uuid, name, count, count, count, entry, (conv, user, seq, n, unread, shown) => {
+      const head = { t: 'head', conv, user, seq, n, unread } as const;
+      assert.deepEqual(written((sink) => writeHead(sink, head)).read(readHead), head);
+      const told = { t: 'conversation', user, entry: shown } as const;
+      assert.deepEqual(written((sink) => writeEntry(sink, told)).read(readEntry), told);
+      assert.equal(written((sink) => writeForget(sink, n)).read(readForget), n);
+    }),
+  );
+});
+
+test('presence comes out as it went in, a large snapshot in parts', () => {
+  fc.assert(
+    fc.property(name, users, (user, all) => {
+      assert.deepEqual(written((sink) => writeAnnounce(sink, user)).read(readUsers), [user]);
+      assert.deepEqual(written((sink) => writeDepart(sink, user)).read(readUsers), [user]);
+      assert.deepEqual(written((sink) => writeResync(sink, all)).read(readUsers), all);
+    }),
+  );
+  const many = Array.from({ length: 2_500 }, (_, i) => `user-${i}`);
+  const parts: (ReturnType<typeof readSnapshot> & object)[] = [];
+  const sink = new OneFrame();
+  const reserve = sink.reserve.bind(sink);
+  const take = (): void => {
+    const part = sink.end > 0 ? sink.read(readSnapshot) : undefined;
+    if (part !== undefined) parts.push(part);
+  };
+  sink.reserve = (size) => {
+    take();
+    return reserve(size);
+  };
+  writeSnapshot(sink, many);
+  take();
+  assert.deepEqual(
+    parts.map(({ isFirst, isLast }) => [isFirst, isLast]),
+    [
+      [true, false],
+      [false, false],
+      [false, true],
+    ],
+  );
+  assert.deepEqual(
+    parts.flatMap((part) => part.users),
+    many,
+  );
+  assert.deepEqual(written((empty) => writeSnapshot(empty, [])).read(readSnapshot), {
+    isFirst: true,
+    isLast: true,
+    users: [],
+  });
+});
+
+test('packet headers and ranges come out as they went in', () => {
+  const header = record({
+    kind: fc.constantFrom(3 as const, 4 as const),
+    from: uuid,
+    boot: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+    toBoot: count,
+    flow: u32,
+    seq: count,
+    ackFlow: u32,
+    ack: count,
+    losses: u32,
+  });
+  const range = fc.tuple(fc.integer({ min: 1 }), fc.nat()).map(([from, more]) => ({ from, to: from + more }));
+  fc.assert(
+    fc.property(header, fc.array(range, { maxLength: 8 }), (given, ranges) => {
+      const packet = writeRanges(given, ranges);
+      assert.deepEqual(readHeader(packet), given);
+      assert.deepEqual(readRanges(packet), ranges);
+    }),
+  );
+});
+
+test('frames cut short or with other bytes in them are refused or read, and nothing throws', () => {
+  const readers: ((bytes: Uint8Array, start: number, end: number) => unknown)[] = [
+    (...at) => readSend(EDGE, ...at),
+    (...at) => readRequest(EDGE, ...at),
+    readAck,
+    readPage,
+    readAnswer,
+    readRedirect,
+    isEvent,
+    readSet,
+    readForget,
+    readHead,
+    readEntry,
+    readUsers,
+    readSnapshot,
+  ];
+  const frame = fc.oneof(
+    send.map((request) => written((sink) => writeRequest(sink, request, 1, false, 1))),
+    other.map((request) => written((sink) => writeRequest(sink, request, 1, false, 1))),
+    answer.map((given) => written((sink) => writeAnswer(sink, 1, given))),
+    entry.map((shown) => written((sink) => writeEntry(sink, { t: 'conversation', user: 'u', entry: shown }))),
+    users.map((all) => written((sink) => writeResync(sink, all))),
+  );
+  fc.assert(
+    fc.property(frame, fc.nat(), fc.nat(), fc.nat(255), ({ buffer, start, end }, cut, at, value) => {
+      const bytes = buffer.slice(start, end);
+      bytes[at % bytes.length] = value;
+      for (const reader of readers) {
+        reader(bytes, 0, bytes.length);
+        reader(bytes, 0, 1 + (cut % bytes.length));
+      }
+    }),
+    { numRuns: 2_000 },
+  );
+  const cutShort = written((sink) => writeAnswer(sink, 1, { t: 'ok', seq: 4, members: [['ann', 'owner']] }));
+  assert.equal(readAnswer(cutShort.buffer, cutShort.start, cutShort.end - 1), undefined);
+});

@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { cmid, CONV, createGroup, history, members, read, send } from '../actors/requests.ts';
+import { inShort } from '../actors/stage.ts';
+import { OwnerNode } from './owner-node.ts';
+import { isData, withGroup, world } from './peer-world.ts';
+
+test('requests of all kinds are answered over the bus', async () => {
+  const { a, b, system, owner } = await world();
+  const asked = [
+    a.ask(createGroup(['ann', 'cid'], { session: 1 })),
+    a.ask(send('ann', cmid(1), { session: 1 })),
+    a.ask(send('ann', cmid(2), { session: 1, ordinal: 2, base: 1 })),
+    a.ask(history('ann', { session: 1, after: 1 })),
+    a.ask(members('ann', undefined, { session: 1 })),
+    a.ask(members('ann', { op: 'add', users: ['bob'] }, { session: 1 })),
+    b.ask(members('cid', { op: 'add', users: ['eve'] })),
+    b.ask(history('eve')),
+    b.ask(read('cid', 2)),
+    b.ask(send('cid', cmid(3), { conv: '0190a000-0000-7000-8000-00000000000f' })),
+  ];
+  await system.advance(2_500);
+  const said = asked.map((request) => {
+    const edge = a.answered.has(request) ? a : b;
+    return inShort(edge.answered.get(request));
+  });
+  assert.deepEqual(said, [
+    'created',
+    'ack 2',
+    'ack 3',
+    'page of 2',
+    'ok 1',
+    'ok 4',
+    'forbidden',
+    'not_member',
+    'nothing',
+    'not_found',
+  ]);
+  assert.equal(a.owners.pending + b.owners.pending, 0);
+  assert.equal(owner.taken.length, asked.length, 'each went once');
+});
+
+test('a request whose packet is lost for good goes again in order, and counts once', async () => {
+  const { a, system, net, ann, store, owner } = await withGroup({ ringPacketsMax: 1 });
+  net.cut = (subject, bytes) => subject.startsWith('n.') && isData(bytes);
+  const ids = [a.say(ann, CONV), a.say(ann, CONV)];
+  await system.settle();
+  ids.push(a.say(ann, CONV));
+  await system.settle();
+  net.cut = () => false;
+  for (let i = 0; i < 20; i++) {
+    await system.advance(100);
+    a.work();
+  }
+  assert.deepEqual(
+    ids.map((id) => a.acked.get(id)),
+    [2, 3, 4],
+  );
+  assert.equal(await store.head(CONV), 4);
+  assert.ok(a.metrics.counts.requestsResent >= 2);
+  const resent = owner.taken.filter((request) => request.t === 'send' && request.retry);
+  assert.ok(resent.length >= 2, 'flagged as retries');
+});
+
+test('while the bus is down requests are refused at once; what was under way goes on when it is back', async () => {
+  const { a, system, net, ann, owner } = await withGroup();
+  owner.deaf = true;
+  const first = a.ask(send('ann', cmid(900_001), { session: ann.number, ordinal: 1 }));
+  await system.settle();
+  net.hub.stop();
+  const refused = a.ask(history('ann', { session: ann.number }));
+  assert.equal(inShort(a.answered.get(refused)), 'unavailable');
+  owner.deaf = false;
+  await system.advance(2_000);
+  net.hub.start();
+  await system.advance(2_500);
+  assert.equal(inShort(a.answered.get(first)), 'ack 2');
+});
+
+test('a silent owner: writes are unknown after 8 s, reads unavailable, and late answers change nothing', async () => {
+  const { a, system, owner, ann, store } = await withGroup();
+  owner.deaf = true;
+  const write = a.ask(send('ann', cmid(900_002), { session: ann.number }));
+  const page = a.ask(history('ann', { session: ann.number }));
+  await system.advance(7_700);
+  assert.equal(a.answered.size, 1, 'the group alone');
+  await system.advance(600);
+  assert.equal(inShort(a.answered.get(write)), 'timed_out_unknown');
+  assert.equal(inShort(a.answered.get(page)), 'unavailable');
+  assert.equal(a.owners.pending, 0);
+  for (const request of owner.taken) if (request.t === 'send') owner.host.submit(request);
+  await system.advance(1_000);
+  assert.ok(a.metrics.counts.lateAnswers >= 1);
+  assert.equal(await store.head(CONV), 2, 'it had arrived, and happened once');
+});
+
+test('a new owner takes what is unanswered, although the session had an earlier send answered', async () => {
+  const { a, system, net, store, owner, ann, ring } = await withGroup();
+  owner.deaf = true;
+  const at = { session: ann.number, base: 1 };
+  const first = a.ask(send('ann', cmid(900_010), { ...at, ordinal: 1 }));
+  const second = a.ask(send('ann', cmid(900_011), { ...at, ordinal: 2 }));
+  await system.settle();
+  owner.host.submit(owner.taken.at(-2) as (typeof owner.taken)[0]);
+  await system.settle();
+  assert.equal(inShort(a.answered.get(first)), 'ack 2');
+  const next = new OwnerNode(4, system, net, store);
+  next.deaf = true;
+  ring.owner = next.id;
+  a.owners.useSequencers([owner.id, next.id]);
+  assert.equal(inShort(a.answered.get(second)), 'nothing');
+  await system.settle();
+  // What the earlier owner could not do, the present one may be doing.
+  owner.edges.answer(owner.taken.at(-1) as (typeof owner.taken)[0], {
+    t: 'error',
+    code: 'unavailable',
+    message: '',
+    retryAfterMs: 1,
+  });
+  await system.settle();
+  assert.equal(a.metrics.counts.lateAnswers, 1);
+  assert.equal(inShort(a.answered.get(second)), 'nothing');
+  for (const request of next.taken) next.host.submit(request);
+  await system.settle();
+  assert.equal(inShort(a.answered.get(second)), 'ack 3');
+});
+
+test('a redirect is followed, remembered, and keeps the order', async () => {
+  const { a, system, net, store, owner, ann } = await withGroup();
+  const other = new OwnerNode(4, system, net, store);
+  a.owners.useSequencers([owner.id, other.id]);
+  await system.settle();
+  owner.otherOwnerOf = () => other.id;
+  const ids = [1, 2, 3].map(() => a.say(ann, CONV));
+  await system.settle();
+  assert.deepEqual(
+    ids.map((id) => a.acked.get(id)),
+    [2, 3, 4],
+  );
+  const redirects = a.metrics.counts.redirects;
+  a.say(ann, CONV);
+  await system.settle();
+  assert.equal(a.metrics.counts.redirects, redirects, 'it goes there at once now');
+  other.otherOwnerOf = () => owner.id; // round and round
+  a.ask(history('ann', { session: ann.number }));
+  await system.advance(900);
+  assert.ok(a.metrics.counts.redirects < 30, `${a.metrics.counts.redirects} redirects`);
+});
+
+test('a membership change that is sent again is done once and answered the same', async () => {
+  const { a, system, net, ann, owner } = await withGroup({ ringPacketsMax: 1 });
+  net.cut = (subject, bytes) => subject === `e.${a.id}` && isData(bytes);
+  const leave = a.ask(members('ann', { op: 'leave' }, { session: ann.number }));
+  await system.advance(400);
+  owner.edges.deliver({ t: 'head', conv: CONV, user: 'ann', seq: 1, n: 0, unread: 0 }); // pushes the answer out
+  await system.settle();
+  net.cut = () => false;
+  await system.advance(2_000);
+  assert.equal(owner.taken.filter((request) => request.t === 'members').length, 1);
+  assert.equal(inShort(a.answered.get(leave)), 'ok 2');
+});
+
+test('frames of unknown types are counted and dropped', async () => {
+  const { a, b, system, owner, ann } = await withGroup();
+  const link = [...owner.edges.directory.edges()][0]?.link;
+  assert.ok(link);
+  for (const type of [0x00, 0x01, 0x45, 0x48, 0xff]) {
+    const at = link.reserve(3);
+    link.buffer.set([type, 1, 2], at);
+  }
+  await system.settle();
+  assert.equal(a.metrics.counts.malformed + b.metrics.counts.malformed, 5);
+  a.say(ann, CONV);
+  await system.settle();
+  assert.equal(a.idle, true);
+});
