@@ -1,0 +1,193 @@
+import type { types } from 'cassandra-driver';
+import type { Entry, Preview, Role } from '../../core/entry.ts';
+import type { ConversationId, Seq } from '../../core/ids.ts';
+import type { ConversationKind } from '../../core/requests.ts';
+import type { ConversationRow, InboxRow, MemberRow } from '../../core/rows.ts';
+import { intCell, numberOf, u64Cell, uuidCell, uuidOf } from './cells.ts';
+import type { BatchRow, Row } from './client.ts';
+import type { PartitionBatches } from './partition-batches.ts';
+import type { Statement } from './statements.ts';
+
+/**
+ * The rows of projections as columns, each group of columns with the timestamp under which it is a function of
+ * the log alone, so that equal timestamps carry equal values and a higher one is newer, whoever writes when:
+ *
+ * | columns                                  | TIMESTAMP             | because                                    |
+ * |------------------------------------------|-----------------------|--------------------------------------------|
+ * | conversations: all                       | version               | the last event that changed members or     |
+ * |                                          |                       | settings decides all of it                 |
+ * | members: role, join_seq, left_seq        | the write's version,  | so it does here. A write without a version |
+ * |                                          | else max(join, left)  | repeats what was written with one, which   |
+ * |                                          |                       | is never lower than either seq             |
+ * | members, inbox: read_seq, read_n         | read                  | cursors only move forward, n goes with seq |
+ * | inbox: all else                          | max(head, removed)    | the state at the head; who was removed has |
+ * |                                          |                       | no later head until he is back, above it   |
+ *
+ * No column is ever null, no row deleted: nothing leaves a tombstone. '' and 0 stand for what is absent.
+ */
+
+export const CONVERSATION: Statement = {
+  name: 'conversation',
+  kind: 'read',
+  cql: `SELECT conv, kind, title, created, creator, origin_hash, version FROM {ks}.conversations WHERE conv = ?`,
+};
+const WRITE_CONVERSATION: Statement = {
+  name: 'writeConversation',
+  kind: 'write',
+  cql: `INSERT INTO {ks}.conversations (conv, kind, title, created, creator, origin_hash, version)
+    VALUES (?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`,
+};
+export const MEMBERS: Statement = {
+  name: 'members',
+  kind: 'read',
+  cql: `SELECT user, role, join_seq, left_seq, read_seq, read_n FROM {ks}.members WHERE conv = ? AND shard = 0`,
+};
+const WRITE_MEMBERSHIP: Statement = {
+  name: 'writeMembership',
+  kind: 'write',
+  cql: `INSERT INTO {ks}.members (conv, shard, user, role, join_seq, left_seq) VALUES (?, ?, ?, ?, ?, ?)
+    USING TIMESTAMP ?`,
+};
+const WRITE_CURSOR: Statement = {
+  name: 'writeCursor',
+  kind: 'write',
+  cql: `INSERT INTO {ks}.members (conv, shard, user, read_seq, read_n) VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?`,
+};
+
+const INBOX_COLUMNS = `conv, kind, title, peer, role, ts, head_seq, head_n, read_seq, read_n, left_seq, deleted, preview`;
+export const INBOX: Statement = {
+  name: 'inbox',
+  kind: 'read',
+  cql: `SELECT ${INBOX_COLUMNS} FROM {ks}.inbox WHERE user = ?`,
+};
+export const INBOX_ROW: Statement = {
+  name: 'inboxRow',
+  kind: 'read',
+  cql: `SELECT ${INBOX_COLUMNS} FROM {ks}.inbox WHERE user = ? AND conv = ?`,
+};
+const WRITE_INBOX: Statement = {
+  name: 'writeInbox',
+  kind: 'write',
+  cql: `INSERT INTO {ks}.inbox (user, conv, kind, title, peer, role, ts, head_seq, head_n, left_seq, deleted,
+    preview) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`,
+};
+const WRITE_INBOX_CURSOR: Statement = {
+  name: 'writeInboxCursor',
+  kind: 'write',
+  cql: `INSERT INTO {ks}.inbox (user, conv, read_seq, read_n) VALUES (?, ?, ?, ?) USING TIMESTAMP ?`,
+};
+
+/** What rows weigh in a batch beside their texts. */
+const MEMBER_BYTES = 220;
+const INBOX_BYTES = 320;
+/** Of the 512 members that share a shard; supergroups will need more of them. */
+const SHARD_0 = intCell(0);
+
+export function conversationWrite(row: ConversationRow): BatchRow {
+  const { conv, kind, title = '', created, creator, originHash, version } = row;
+  const at = u64Cell(version);
+  const params = [uuidCell(conv), kind, title, u64Cell(created), creator, u64Cell(originHash), at, at];
+  return { statement: WRITE_CONVERSATION, params };
+}
+
+export function memberWrites(
+  conv: ConversationId,
+  version: Seq | undefined,
+  rows: readonly MemberRow[],
+  batches: PartitionBatches,
+): void {
+  const convCell = uuidCell(conv);
+  for (const { user, role, join, left, read, readN } of rows) {
+    const at = u64Cell(Math.max(version ?? 0, join, left));
+    const membership = [convCell, SHARD_0, user, role, u64Cell(join), u64Cell(left), at];
+    const readCell = u64Cell(read);
+    const cursor = [convCell, SHARD_0, user, readCell, u64Cell(readN), readCell];
+    batches.addPair(
+      `m ${conv}`,
+      { statement: WRITE_MEMBERSHIP, params: membership },
+      { statement: WRITE_CURSOR, params: cursor },
+      MEMBER_BYTES + 2 * user.length,
+    );
+  }
+}
+
+export function inboxWrites(rows: readonly InboxRow[], batches: PartitionBatches): void {
+  for (const { user, entry, readN } of rows) {
+    const { conv, kind, title = '', peer = '', role, ts, head, n, removed = 0, read, unread } = entry;
+    const preview = previewText(entry.preview);
+    const convCell = uuidCell(conv);
+    const at = u64Cell(Math.max(head, removed));
+    // Of the messages behind the cursor, those that count no more: all of them, for who was removed.
+    const deleted = Math.max(0, n - readN - unread);
+    const counts = [u64Cell(ts), u64Cell(head), u64Cell(n), u64Cell(removed), u64Cell(deleted)];
+    const state = [user, convCell, kind, title, peer, role, ...counts, preview, at];
+    const readCell = u64Cell(read);
+    const cursor = [user, convCell, readCell, u64Cell(readN), readCell];
+    batches.addPair(
+      `i ${user}`,
+      { statement: WRITE_INBOX, params: state },
+      { statement: WRITE_INBOX_CURSOR, params: cursor },
+      INBOX_BYTES + 3 * (title.length + preview.length) + 2 * user.length,
+    );
+  }
+}
+
+export function conversationRow(row: Row): ConversationRow {
+  return {
+    conv: uuidOf(row.conv as types.Uuid),
+    kind: row.kind as ConversationKind,
+    title: present(row.title),
+    created: numberOf(row.created as types.Long),
+    creator: row.creator as string,
+    originHash: numberOf(row.origin_hash as types.Long),
+    version: numberOf(row.version as types.Long),
+  };
+}
+
+export function memberRow(row: Row): MemberRow {
+  return {
+    user: row.user as string,
+    role: row.role as Role,
+    join: numberOf(row.join_seq as types.Long),
+    left: numberOf(row.left_seq as types.Long),
+    read: numberOf(row.read_seq as types.Long),
+    readN: numberOf(row.read_n as types.Long),
+  };
+}
+
+export function inboxRow(row: Row, user: string): InboxRow {
+  const removed = numberOf(row.left_seq as types.Long);
+  const n = numberOf(row.head_n as types.Long);
+  const readN = numberOf(row.read_n as types.Long);
+  const entry: Entry = {
+    conv: uuidOf(row.conv as types.Uuid),
+    kind: row.kind as ConversationKind,
+    title: present(row.title),
+    peer: present(row.peer),
+    role: row.role as Role,
+    removed: removed === 0 ? undefined : removed,
+    head: numberOf(row.head_seq as types.Long),
+    n,
+    ts: numberOf(row.ts as types.Long),
+    read: numberOf(row.read_seq as types.Long),
+    // Of columns with timestamps of their own: the head may be older than the cursor beside it.
+    unread: Math.max(0, n - readN - numberOf(row.deleted as types.Long)),
+    preview: previewOf(row.preview as string),
+  };
+  return { user, entry, readN };
+}
+
+function previewText(preview: Preview | undefined): string {
+  if (preview === undefined) return '';
+  return JSON.stringify([preview.seq, preview.from, preview.kind, preview.text]);
+}
+
+function previewOf(text: string): Preview | undefined {
+  if (text === '') return undefined;
+  const [seq, from, kind, words] = JSON.parse(text) as [Seq, string, string, string];
+  return { seq, from, kind, text: words };
+}
+
+function present(text: unknown): string | undefined {
+  return text === '' ? undefined : (text as string);
+}
