@@ -8,12 +8,12 @@ import type {
 } from '../src/core/actor.ts';
 import type { ErrorCode } from '../src/core/errors.ts';
 import type { ConversationId, NodeId, Seq, UserId } from '../src/core/ids.ts';
-import type { AppendListener, EdgeLink, Logger, System, Timer } from '../src/core/ports.ts';
+import type { EdgeLink, Logger, System, Timer } from '../src/core/ports.ts';
 import type { Answer, ConversationRequest, Delivery, SendRequest } from '../src/core/requests.ts';
 import type { AppendBatch } from '../src/core/rows.ts';
 import type { ActivationPorts } from './activation.ts';
 import { Activator, type ActivatorListener } from './activator.ts';
-import type { Cell } from './cell.ts';
+import type { Cell, CellListener } from './cell.ts';
 import { ConfirmedReads } from './confirmed-reads.ts';
 import { Projector } from './projector.ts';
 import { Residency, RESIDENCY_LIMITS, type ResidencyLimits } from './residency.ts';
@@ -60,7 +60,7 @@ export interface HostOptions {
  * Runs the actors: one bounded mailbox each, activation at the first message, turns in fair rotation,
  * passivation. Turns outbox items into port calls, and their completions into messages.
  */
-export class ActorHost implements AppendListener, ActivatorListener, Outbox {
+export class ActorHost implements CellListener, ActivatorListener, Outbox {
   readonly projector: Projector;
   readonly #options: HostOptions;
   readonly #residency: Residency;
@@ -146,7 +146,7 @@ export class ActorHost implements AppendListener, ActivatorListener, Outbox {
     if (cell.markedSlot !== slot) batch.dirtySlot = slot;
     cell.appendedAt = system.monotonic();
     metrics.appendBatchRows.observe(batch.rows.length);
-    ports.messages.append(batch, this);
+    ports.messages.append(batch, cell);
   }
 
   answer(request: ConversationRequest, answer: Answer): void {
@@ -193,9 +193,7 @@ export class ActorHost implements AppendListener, ActivatorListener, Outbox {
 
   // --- completions ---
 
-  appended(batch: AppendBatch, outcome: AppendOutcome): void {
-    const cell = this.#residency.get(batch.conv);
-    if (cell === undefined) throw new Error(`${batch.conv}: an append came back to no actor`);
+  appendedFor(cell: Cell, batch: AppendBatch, outcome: AppendOutcome): void {
     const { system, metrics } = this.#options;
     metrics.appendSeconds.observe((system.monotonic() - cell.appendedAt) / 1_000);
     if (outcome === 'committed') {
@@ -315,7 +313,7 @@ export class ActorHost implements AppendListener, ActivatorListener, Outbox {
   }
 
   #open(conv: ConversationId): Cell | undefined {
-    const cell = this.#residency.open(conv, this.#options.system.now());
+    const cell = this.#residency.open(conv, this.#options.system.now(), this);
     if (cell !== undefined) this.#activator.activate(cell);
     return cell;
   }

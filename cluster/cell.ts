@@ -1,9 +1,16 @@
-import type { ConversationActor } from '../src/core/actor.ts';
+import type { AppendOutcome, ConversationActor } from '../src/core/actor.ts';
 import type { ConversationId } from '../src/core/ids.ts';
+import type { AppendListener } from '../src/core/ports.ts';
+import type { AppendBatch } from '../src/core/rows.ts';
 import { Mailbox } from './mailbox.ts';
 
+/** Who is told of an append's outcome, together with the cell that it was for. */
+export interface CellListener {
+  appendedFor(cell: Cell, batch: AppendBatch, outcome: AppendOutcome): void;
+}
+
 /** A conversation's place in the host, from its first request until it is passivated. */
-export class Cell {
+export class Cell implements AppendListener {
   readonly conv: ConversationId;
   readonly mailbox = new Mailbox();
   actor: ConversationActor | undefined;
@@ -23,9 +30,16 @@ export class Cell {
   /** Monotonic ms at which the batch in flight left. */
   appendedAt = 0;
 
-  constructor(conv: ConversationId, now: number) {
+  readonly #listener: CellListener;
+
+  constructor(conv: ConversationId, now: number, listener: CellListener) {
+    this.#listener = listener;
     this.conv = conv;
     this.lastActive = now;
+  }
+
+  appended(batch: AppendBatch, outcome: AppendOutcome): void {
+    this.#listener.appendedFor(this, batch, outcome);
   }
 
   get atRest(): boolean {

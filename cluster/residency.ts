@@ -1,5 +1,5 @@
 import type { ConversationId } from '../src/core/ids.ts';
-import { Cell } from './cell.ts';
+import { Cell, type CellListener } from './cell.ts';
 
 export interface ResidencyLimits {
   /** Conversations in memory at once. */
@@ -44,10 +44,10 @@ export class Residency {
   }
 
   /** A new cell, or undefined when there is no room. */
-  open(conv: ConversationId, now: number): Cell | undefined {
+  open(conv: ConversationId, now: number, listener: CellListener): Cell | undefined {
     const { cellsMax, actorBytesMax } = this.#limits;
     if (this.#cells.size >= cellsMax || this.#actorBytes >= actorBytesMax) return undefined;
-    const cell = new Cell(conv, now);
+    const cell = new Cell(conv, now, listener);
     this.#cells.set(conv, cell);
     return cell;
   }

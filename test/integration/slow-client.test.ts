@@ -6,9 +6,9 @@ import { freePort, scratchDir, ServerProcess, sleep, until } from '../support/se
 
 const MESSAGES = 10_000;
 const READERS = 12;
-const ROUNDS = 3;
+const ROUNDS = 4;
 const GROWTH_BYTES_MAX = 5 * 1024 * 1024;
-/** What is within the noise of this machine once medians of interleaved rounds are compared. */
+/** Of the fastest of interleaved rounds: what else the machine does can only add to the others. */
 const SLOWER_MAX = 1.1;
 const WAIT_MS_MAX = 30_000;
 
@@ -114,7 +114,7 @@ test('a socket that stops reading costs the server little and the others nothing
     group.setReading(true);
     await group.complete();
   }
-  const ratio = median(stopped) / median(reading);
+  const ratio = Math.min(...stopped) / Math.min(...reading);
   const megabytes = growths.map((bytes) => (bytes / 1e6).toFixed(1)).join(', ');
   t.diagnostic(
     `the others' time with it stopped / reading: ${ratio.toFixed(3)}; memory grew by ${megabytes} MB`,

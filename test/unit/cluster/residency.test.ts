@@ -6,11 +6,13 @@ import { ConversationSequencer } from '../../../actors/conversation-sequencer.ts
 import { nothing } from '../actors/stage.ts';
 import { send, cmid } from '../actors/requests.ts';
 
+const NOBODY = { appendedFor: () => {} };
+
 const always = (): boolean => true;
 
 function opened(residency: Residency, count: number, now = 0): Cell[] {
   return Array.from({ length: count }, (_, i) => {
-    const cell = residency.open(`conv${now}-${i}`, now) ?? assert.fail();
+    const cell = residency.open(`conv${now}-${i}`, now, NOBODY) ?? assert.fail();
     cell.actor = new ConversationSequencer(nothing());
     residency.account(cell, 1_000);
     return cell;
@@ -20,20 +22,20 @@ function opened(residency: Residency, count: number, now = 0): Cell[] {
 test('it holds so many cells and no more, and knows what they hold', () => {
   const residency = new Residency({ cellsMax: 3, actorBytesMax: 1e9 });
   const [first] = opened(residency, 3) as [Cell];
-  assert.equal(residency.open('one more', 0), undefined);
+  assert.equal(residency.open('one more', 0, NOBODY), undefined);
   residency.account(first, 5_000);
   assert.deepEqual([residency.size, residency.actorBytes], [3, 7_000]);
   residency.remove(first);
   assert.deepEqual([residency.size, residency.actorBytes, residency.get(first.conv)], [2, 2_000, undefined]);
-  assert.ok(residency.open('one more', 0) !== undefined);
+  assert.ok(residency.open('one more', 0, NOBODY) !== undefined);
 });
 
 test('no cell is opened once the actors hold what they may', () => {
   const residency = new Residency({ cellsMax: 1_000, actorBytesMax: 10_000 });
   const cells = opened(residency, 10);
-  assert.equal(residency.open('one more', 0), undefined);
+  assert.equal(residency.open('one more', 0, NOBODY), undefined);
   residency.account(cells[0] as Cell, 500);
-  assert.ok(residency.open('one more', 0) !== undefined);
+  assert.ok(residency.open('one more', 0, NOBODY) !== undefined);
 });
 
 test('a sweep lets go what was idle for 5 minutes, and nothing that is under way or that must stay', () => {

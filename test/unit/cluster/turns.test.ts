@@ -25,7 +25,7 @@ function rounds(gatherMsMax: number): {
     system,
     taken,
     ask(conv, count = 1) {
-      const cell = cells.get(conv) ?? new Cell(conv, 0);
+      const cell = cells.get(conv) ?? new Cell(conv, 0, { appendedFor: () => {} });
       cells.set(conv, cell);
       if (count === 0) cell.mailbox.complete({ t: 'fetched', row: undefined } as never);
       for (let i = 0; i < count; i++) cell.mailbox.offer({ bytes: 1 } as ConversationRequest);
