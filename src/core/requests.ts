@@ -27,7 +27,7 @@ export interface SendRequest extends RequestBase {
   readonly text: boolean;
   /** The client says that it sent this cmid before. */
   readonly retry: boolean;
-  /** The place of this send among the session's sends to this conversation, from 1 … */
+  /** The place of this send among the session's sends to this conversation: rising, gaps mean nothing, … */
   readonly ordinal: number;
   /** … and the lowest of those still unanswered when it was sent. */
   readonly base: number;
