@@ -72,6 +72,12 @@ export class ServerProcess {
     return Number(line?.[1]) * 1024;
   }
 
+  /** Seconds of processor time used so far. */
+  get cpuSeconds(): number {
+    const fields = readFileSync(`/proc/${this.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  }
+
   /** kill -9. */
   async kill(): Promise<void> {
     await this.#end('SIGKILL');
