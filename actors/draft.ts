@@ -1,3 +1,4 @@
+import { bucketOf } from '../src/core/buckets.ts';
 import { hashText } from '../src/core/hash.ts';
 import type { Seq, UserId } from '../src/core/ids.ts';
 import type { ConversationRequest, CreateRequest, SendRequest } from '../src/core/requests.ts';
@@ -8,8 +9,6 @@ import type { SequencerState } from './sequencer-state.ts';
 
 const BATCH_ROWS_MAX = 256;
 const BATCH_BYTES_MAX = 48 * 1024;
-/** A bucket is a partition of the log of 4,096 seqs; no batch crosses one. */
-const BUCKET_BITS = 12;
 
 /** About the largest row that a membership change makes: 256 names of up to 64 bytes. */
 export const MEMBERS_ROW_BYTES = 20 * 1024;
@@ -69,7 +68,7 @@ export class Draft {
   /** Whether a row of about `bytes` may join; if not, the draft is closed. */
   admits(bytes: number): boolean {
     if (this.isEmpty) return true;
-    const sameBucket = (this.nextSeq - 1) >> BUCKET_BITS === this.c >> BUCKET_BITS;
+    const sameBucket = bucketOf(this.nextSeq) === bucketOf(this.c + 1);
     if (!sameBucket || this.rows.length >= BATCH_ROWS_MAX || this.#bytes + bytes > BATCH_BYTES_MAX)
       this.closed = true;
     return !this.closed;

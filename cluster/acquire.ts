@@ -1,3 +1,4 @@
+import { bucketOf } from '../src/core/buckets.ts';
 import type { FloorRow, LeaseTable, LogRow, LogTable } from '../src/core/cluster-ports.ts';
 import type { ConversationId, NodeId, Seq } from '../src/core/ids.ts';
 import { StoreUnavailable } from '../src/core/ports.ts';
@@ -145,7 +146,7 @@ export class Acquirer {
       return true;
     };
     for (const row of rows) {
-      const crossing = batch.length > 0 && (row.seq - 1) >> 12 !== ((batch[0] as LogRow).seq - 1) >> 12;
+      const crossing = batch.length > 0 && bucketOf(row.seq) !== bucketOf((batch[0] as LogRow).seq);
       if (crossing || batch.length >= REWRITE_ROWS_MAX || bytes + row.env.length > REWRITE_BYTES_MAX) {
         if (!(await flush())) return false;
       }

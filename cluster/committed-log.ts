@@ -9,7 +9,7 @@ import type {
   ReadLimits,
   System,
 } from '../src/core/ports.ts';
-import type { AppendBatch, StoredRow } from '../src/core/rows.ts';
+import type { AppendBatch, Establishment, StoredRow } from '../src/core/rows.ts';
 import type { Acquirer } from './acquire.ts';
 import type { Barrier } from './barrier.ts';
 import type { DedupIndexer } from './dedup-indexer.ts';
@@ -94,7 +94,7 @@ export class CommittedLog implements MessageStore, Ownership {
     const deadline = system.monotonic() + APPEND_MS_MAX;
     if (term.state !== 'live') return term.state === 'over' ? 'fenced' : 'unavailable';
     if (batch.establish !== undefined) {
-      const established = await this.#establish(batch);
+      const established = await this.#establish(batch.conv, batch.establish);
       if (established !== 'committed') return established;
     }
     const owned = this.#owned.get(batch.conv);
@@ -120,10 +120,11 @@ export class CommittedLog implements MessageStore, Ownership {
   }
 
   /** The first claim of a new conversation, then its rows; whoever comes second is fenced. */
-  async #establish(batch: AppendBatch): Promise<'committed' | 'fenced' | 'unavailable' | 'timedOutUnknown'> {
+  async #establish(
+    conv: ConversationId,
+    establish: Establishment,
+  ): Promise<'committed' | 'fenced' | 'unavailable' | 'timedOutUnknown'> {
     const { leases, log, term } = this.#o;
-    const { conv, establish } = batch;
-    if (establish === undefined) return 'committed';
     // The small rows first: once the owner row is there, the conversation exists, and must be whole.
     if ((await log.establish(establish)) !== 'written') return 'unavailable';
     const inserted = await leases.insertOwner(conv, term.node);

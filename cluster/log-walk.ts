@@ -1,12 +1,9 @@
-import { BUCKET_BITS, type FloorRow, type LogTable } from '../src/core/cluster-ports.ts';
+import { firstOfBucket, lastOfBucket } from '../src/core/buckets.ts';
+import type { FloorRow, LogTable } from '../src/core/cluster-ports.ts';
 import type { ConversationId, Seq } from '../src/core/ids.ts';
 import type { StoredRow } from '../src/core/rows.ts';
 
 const ROWS_PER_READ_MAX = 512;
-
-export function lastOfBucket(seq: Seq): Seq {
-  return (((seq - 1) >> BUCKET_BITS) + 1) << BUCKET_BITS;
-}
 
 /** What a walk from `from` to the end of the log found. */
 export interface Walk {
@@ -99,6 +96,5 @@ function backward(
   to: Seq,
   rowsMax: number,
 ): Promise<StoredRow[]> {
-  const first = lastOfBucket(to) - (1 << BUCKET_BITS) + 1;
-  return table.rowsBackward(conv, Math.max(from, first), to, rowsMax + 1);
+  return table.rowsBackward(conv, Math.max(from, firstOfBucket(to)), to, rowsMax + 1);
 }

@@ -124,9 +124,6 @@ export interface LogTable {
   establish(establishment: Establishment): Promise<WriteOutcome>;
 }
 
-/** Rows per bucket of the log: bucket = (seq - 1) >> BUCKET_BITS. */
-export const BUCKET_BITS = 12;
-
 export interface BusSubscription {
   stop(): void;
 }

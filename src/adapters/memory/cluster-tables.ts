@@ -1,6 +1,6 @@
+import { commonBucket } from '../../core/buckets.ts';
 import type { LookUpOutcome } from '../../core/actor.ts';
 import {
-  BUCKET_BITS,
   type Conditional,
   type FloorRow,
   type HeadRow,
@@ -325,8 +325,5 @@ function addRow(bucket: Map<Seq, StoredRow[]>, { seq, fence, c, m, x, env }: Log
 }
 
 function bucketKey(conv: ConversationId, from: Seq, to: Seq): string {
-  const bucket = Math.floor((from - 1) / 2 ** BUCKET_BITS);
-  if (from < 1 || to < from || Math.floor((to - 1) / 2 ** BUCKET_BITS) !== bucket)
-    throw new RangeError(`seqs ${from} to ${to} are not within one bucket`);
-  return `${conv} ${bucket}`;
+  return `${conv} ${commonBucket(from, to)}`;
 }

@@ -1,7 +1,7 @@
+import { commonBucket } from '../../core/buckets.ts';
 import type { types } from 'cassandra-driver';
 import type { LookUpOutcome } from '../../core/actor.ts';
 import {
-  BUCKET_BITS,
   type FloorRow,
   type HeadRow,
   type LogRow,
@@ -91,7 +91,7 @@ export class ScyllaLogTable implements LogTable {
   async write(conv: ConversationId, rows: readonly LogRow[]): Promise<WriteOutcome> {
     const [first] = rows;
     if (first === undefined) return 'written';
-    const bucket = bucketOf(first.seq, (rows.at(-1) as LogRow).seq);
+    const bucket = commonBucket(first.seq, (rows.at(-1) as LogRow).seq);
     const batch = appendBatch(conv, bucket, rows);
     const [one] = batch;
     if (one !== undefined && batch.length === 1)
@@ -211,16 +211,8 @@ function envBytes(rows: readonly LogRow[]): number {
   return bytes;
 }
 
-/** The bucket of both; one batch or read stays in one. */
-function bucketOf(from: Seq, to: Seq): number {
-  const bucket = Math.floor((from - 1) / 2 ** BUCKET_BITS);
-  if (from < 1 || to < from || Math.floor((to - 1) / 2 ** BUCKET_BITS) !== bucket)
-    throw new RangeError(`seqs ${from} to ${to} are not within one bucket`);
-  return bucket;
-}
-
 function rangeParams(conv: ConversationId, from: Seq, to: Seq): Buffer[] {
-  return [uuidCell(conv), intCell(bucketOf(from, to)), u64Cell(from), u64Cell(to)];
+  return [uuidCell(conv), intCell(commonBucket(from, to)), u64Cell(from), u64Cell(to)];
 }
 
 function storedRow(row: Row): StoredRow {
