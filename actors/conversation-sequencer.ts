@@ -17,7 +17,7 @@ import type {
   ReadRequest,
   SendRequest,
 } from '../src/core/requests.ts';
-import type { ProjectionWrite } from '../src/core/rows.ts';
+import type { ConversationRow, HandOver, ProjectionWrite } from '../src/core/rows.ts';
 import { LIMITS } from '../src/protocol/limits.ts';
 import { N_AT, payloadHash, readU64 } from '../src/protocol/message-frame.ts';
 import { publishCommitted } from './committed.ts';
@@ -29,9 +29,11 @@ import { projectionOf, settleProjection } from './projection.ts';
 import {
   OUT_OF_TURN_RETRY_MS,
   refuse,
+  refuseOtherOrigin,
   refuseOutOfTurn,
   refuseStranger,
   refuseTooMany,
+  refuseUnknown,
   UNAVAILABLE_RETRY_MS,
 } from './refusals.ts';
 import { SequencerState } from './sequencer-state.ts';
@@ -44,6 +46,7 @@ const FETCHES_MAX = 256;
 /** What waits behind look-ups: as much as a mailbox holds. */
 const HELD_REQUESTS_MAX = 1_024;
 const HELD_BYTES_MAX = 1024 * 1024;
+
 /** A request that waits inside for the batch in flight; of a send, up to which seq its id is known to be absent. */
 interface Waiting {
   readonly request: ConversationRequest;
@@ -62,6 +65,8 @@ export class ConversationSequencer implements ConversationActor {
   readonly #held = new HeldSessions(LOOK_UPS_MAX, HELD_REQUESTS_MAX, HELD_BYTES_MAX);
   readonly #backlog: Waiting[] = [];
   #state: SequencerState | undefined;
+  /** A group that was begun and has no first event: only who began it, with the same request, may go on. */
+  readonly #begun: ConversationRow | undefined;
   #draft: Draft | undefined;
   #inFlight: Draft | undefined;
   #fetching = 0;
@@ -69,8 +74,9 @@ export class ConversationSequencer implements ConversationActor {
   constructor(activation: Activation) {
     this.conv = activation.conv;
     this.#fence = activation.fence;
-    if (activation.conversation !== undefined)
-      this.#state = new SequencerState(activation, activation.conversation);
+    const { conversation, head } = activation;
+    if (head === 0 && conversation?.kind !== 'direct') this.#begun = conversation;
+    else if (conversation !== undefined) this.#state = new SequencerState(activation, conversation);
   }
 
   get head(): Seq {
@@ -93,6 +99,9 @@ export class ConversationSequencer implements ConversationActor {
   }
   entryFor(user: UserId): Entry | undefined {
     return this.#state?.entryFor(user);
+  }
+  handOver(): HandOver {
+    return this.#existing().handOver();
   }
   projection(users: ReadonlySet<UserId> | undefined): ProjectionWrite {
     return projectionOf(this.#existing(), users);
@@ -211,14 +220,8 @@ export class ConversationSequencer implements ConversationActor {
     const same = known.hash === payloadHash(request.kind, request.body, request.text);
     const committed = known.seq <= this.head;
     if (!committed && !same) return false;
-    if (!same)
-      refuse(
-        request,
-        'conflict',
-        'cmid: it was used for another kind or body; use a new id.',
-        undefined,
-        out,
-      );
+    const message = 'cmid: it was used for another kind or body; use a new id.';
+    if (!same) refuse(request, 'conflict', message, undefined, out);
     else if (committed) out.answer(request, { t: 'ack', seq: known.seq, ts: known.ts, duplicate: true });
     else this.#draft?.addRepeat(request, known.seq, known.ts);
     return true;
@@ -281,12 +284,13 @@ export class ConversationSequencer implements ConversationActor {
     if (state === undefined) {
       if (this.#draft !== undefined || this.#inFlight !== undefined) return false;
       if (request.members.length > LIMITS.groupMembersMax) refuseTooMany(request, out);
+      else if (this.#begun !== undefined && this.#begun.originHash !== originHash(request))
+        refuseOtherOrigin(request, out);
       else this.#draftFor(now).addCreate(request);
       return true;
     }
     if (state.conversation.originHash !== originHash(request)) {
-      const message = 'conv: it exists with another kind, creator or members; pick a new id.';
-      refuse(request, 'conflict', message, undefined, out);
+      refuseOtherOrigin(request, out);
       return true;
     }
     if (request.kind === 'direct') state.showDirectTo(request.user);
@@ -324,24 +328,25 @@ export class ConversationSequencer implements ConversationActor {
 
   #appended(outcome: AppendOutcome, out: Outbox): void {
     const draft = this.#inFlight;
-    if (draft === undefined) throw new Error(`${this.conv}: a batch was completed that is not in flight`);
-    this.#inFlight = undefined;
-    if (outcome === 'committed') {
-      this.#state ??= this.#established(draft);
-      publishCommitted(this.#state, draft, out);
-    } else if (outcome === 'unavailable') {
-      this.#takeBack(draft, out);
-    } else {
-      this.#seal(draft, out);
+    if (draft === undefined) throw new Error(`${this.conv}: what was completed is not in flight`);
+    if (outcome === 'fenced' || outcome === 'timedOutUnknown') {
+      this.seal(out);
+      return;
     }
+    this.#inFlight = undefined;
+    if (outcome === 'unavailable') {
+      this.#takeBack(draft, out);
+      return;
+    }
+    this.#state ??= this.#established(draft);
+    publishCommitted(this.#state, draft, out);
   }
 
   #established(draft: Draft): SequencerState {
     if (draft.establish === undefined)
       throw new Error(`${this.conv}: rows were committed to no conversation`);
     const { conversation, members } = draft.establish;
-    const { conv } = this;
-    const activation = { conv, fence: this.#fence, members, head: 0, tail: [], unprojected: [] };
+    const activation = { conv: this.conv, fence: this.#fence, members, head: 0, tail: [], unprojected: [] };
     return new SequencerState({ ...activation, conversation }, conversation);
   }
 
@@ -355,21 +360,22 @@ export class ConversationSequencer implements ConversationActor {
     if (this.#state === undefined) out.passivate();
   }
 
-  /** The batch may or may not have been written, or another term owns the conversation: this term is over. */
-  #seal(draft: Draft, out: Outbox): void {
+  /** The batch in flight may or may not be written, or another term owns the conversation: this term is over. */
+  seal(out: Outbox): void {
+    if (this.sealed) return;
     this.sealed = true;
-    for (const { request } of draft.entries) {
-      refuse(
-        request,
-        'timed_out_unknown',
-        'It may have happened; send it again with `retry`.',
-        UNAVAILABLE_RETRY_MS,
-        out,
-      );
+    for (const { request } of this.#inFlight?.entries ?? []) {
+      refuseUnknown(request, out);
     }
-    const left = [...this.#backlog.map((waiting) => waiting.request), ...this.#held.releaseAll()];
+    const left = [
+      ...(this.#draft?.entries ?? []).map((entry) => entry.request),
+      ...this.#backlog.map((waiting) => waiting.request),
+      ...this.#held.releaseAll(),
+    ];
     for (const request of left)
       refuse(request, 'unavailable', 'The conversation is changing hands.', UNAVAILABLE_RETRY_MS, out);
+    this.#inFlight = undefined;
+    this.#draft = undefined;
     this.#backlog.length = 0;
     out.passivate();
   }
@@ -382,7 +388,7 @@ export class ConversationSequencer implements ConversationActor {
   /** A read comes after the same session's writes; it closes the batch that holds one, and waits for it. */
   #mustFollowDraft(request: ConversationRequest): boolean {
     if (this.#inFlight?.has(request.edge, request.session) === true) return true;
-    if (this.#draft === undefined || !this.#draft.has(request.edge, request.session)) return false;
+    if (this.#draft?.has(request.edge, request.session) !== true) return false;
     this.#draft.closed = true;
     return true;
   }

@@ -1,14 +1,9 @@
 import type { DeviceId, Seq, UserId } from '../src/core/ids.ts';
 import { RingBuffer } from '../src/core/ring-buffer.ts';
+import type { KnownId } from '../src/core/rows.ts';
 
 /** What was sent under one (device, client message id), from the moment it has a seq. */
-export interface Remembered {
-  readonly user: UserId;
-  readonly device: DeviceId;
-  readonly cmid: string;
-  readonly seq: Seq;
-  readonly ts: number;
-  readonly hash: number;
+export interface Remembered extends KnownId {
   /** Another device's entry under the same cmid. */
   next: Remembered | undefined;
 }
@@ -45,6 +40,14 @@ export class DedupeWindow {
     let entry = this.#byCmid.get(cmid);
     while (entry !== undefined && (entry.user !== user || entry.device !== device)) entry = entry.next;
     return entry;
+  }
+
+  /** Of committed rows, seqs rising. */
+  committed(): KnownId[] {
+    return Array.from({ length: this.#inOrder.length }, (_, i) => {
+      const { user, device, cmid, seq, ts, hash } = this.#inOrder.at(i) as Remembered;
+      return { user, device, cmid, seq, ts, hash };
+    });
   }
 
   /** Adds a row of the batch in the making: found from now on, kept by `commit`, taken back by `rollBack`. */

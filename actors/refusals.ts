@@ -31,3 +31,13 @@ export function refuseTooMany(request: CreateRequest, out: Outbox): void {
   const message = `members: a group has at most ${LIMITS.groupMembersMax}, the creator included; these are ${request.members.length}.`;
   refuse(request, 'too_large', message, undefined, out);
 }
+
+export function refuseOtherOrigin(request: ConversationRequest, out: Outbox): void {
+  const message = 'conv: it exists with another kind, creator or members; pick a new id.';
+  refuse(request, 'conflict', message, undefined, out);
+}
+
+export function refuseUnknown(request: ConversationRequest, out: Outbox): void {
+  const message = 'It may have happened; send it again with `retry`.';
+  refuse(request, 'timed_out_unknown', message, UNAVAILABLE_RETRY_MS, out);
+}

@@ -2,7 +2,7 @@ import type { Activation } from '../src/core/actor.ts';
 import type { Entry, Preview } from '../src/core/entry.ts';
 import type { ConversationId, Seq, UserId } from '../src/core/ids.ts';
 import type { Audience } from '../src/core/requests.ts';
-import type { ConversationRow, InboxRow, MemberRow, StoredRow } from '../src/core/rows.ts';
+import type { ConversationRow, HandOver, InboxRow, LogEvent, MemberRow } from '../src/core/rows.ts';
 import { LIMITS } from '../src/protocol/limits.ts';
 import {
   messageBody,
@@ -62,12 +62,16 @@ export class SequencerState {
       if (row.left === 0) this.members.set(row.user, memberOf(row));
     }
     const first = activation.tail[0]?.seq ?? activation.head + 1;
-    this.window = new DedupeWindow(LIMITS.dedupRecentMax, first);
+    const { warm } = activation;
+    this.window = new DedupeWindow(LIMITS.dedupRecentMax, warm?.coversFrom ?? first);
     this.tail = new TailCache(first - 1, TAIL_EVENTS_MAX, TAIL_BYTES_MAX);
+    this.#lastMessage = warm?.lastMessage;
     this.n = 0;
     this.ts = conversation.created;
     for (const row of activation.unprojected) this.#replayMembership(row);
-    for (const row of activation.tail) this.#replay(row);
+    for (const row of activation.tail) this.#replay(row, warm === undefined);
+    for (const { user, device, cmid, seq, ts, hash } of warm?.ids ?? [])
+      this.window.addTentative(user, device, cmid, seq, ts, hash);
     this.window.commit();
     this.window.trim(this.head);
     this.audience = { conv: conversation.conv, version: this.version, users: [...this.members.keys()] };
@@ -84,7 +88,7 @@ export class SequencerState {
     );
   }
 
-  #replayMembership(row: StoredRow): void {
+  #replayMembership(row: LogEvent): void {
     const event = JSON.parse(messageText(row.env)) as MembersEvent;
     if (messageKind(row.env) === 'sys.members') {
       const before = this.members;
@@ -95,17 +99,17 @@ export class SequencerState {
     for (const member of this.members.values()) member.dirty = true;
   }
 
-  #replay(row: StoredRow): void {
-    const { env, seq } = row;
+  #replay({ env, seq }: LogEvent, withId: boolean): void {
     this.n = readU64(env, N_AT);
     this.ts = Math.max(this.ts, readU64(env, TS_AT));
     this.tail.push(seq, env);
     const cmid = messageCmid(env);
     if (cmid === '') return;
     const from = messageFrom(env);
-    const kind = messageKind(env);
-    const hash = payloadHash(kind, messageBody(env), messageIsText(env));
-    this.window.addTentative(from, messageDevice(env), cmid, seq, readU64(env, TS_AT), hash);
+    if (withId) {
+      const hash = payloadHash(messageKind(env), messageBody(env), messageIsText(env));
+      this.window.addTentative(from, messageDevice(env), cmid, seq, readU64(env, TS_AT), hash);
+    }
     this.moveCursor(this.members.get(from), seq, this.n);
     this.#lastMessage = env;
     this.#preview = undefined;
@@ -218,6 +222,19 @@ export class SequencerState {
       text: text.slice(0, LIMITS.previewCharsMax).join(''),
     };
     return this.#preview;
+  }
+
+  /** All that another process needs to go on from here. */
+  handOver(): HandOver {
+    return {
+      conversation: { ...this.conversation, version: this.version },
+      members: [...this.members.values()].map((member) => this.memberRow(member)),
+      head: this.head,
+      tail: this.tail.events(),
+      lastMessage: this.#lastMessage,
+      ids: this.window.committed(),
+      coversFrom: this.window.coversFrom,
+    };
   }
 
   memberRow(member: Member): MemberRow {

@@ -1,5 +1,6 @@
 import type { Seq } from '../src/core/ids.ts';
 import { RingBuffer } from '../src/core/ring-buffer.ts';
+import type { LogEvent } from '../src/core/rows.ts';
 
 /** The last committed events' frames, so that the newest pages are answered from memory. */
 export class TailCache {
@@ -34,6 +35,15 @@ export class TailCache {
 
   at(seq: Seq): Uint8Array | undefined {
     return this.#frames.at(seq - this.first);
+  }
+
+  /** All that is held, seqs rising. */
+  events(): LogEvent[] {
+    const { first } = this;
+    return Array.from({ length: this.#frames.length }, (_, i) => ({
+      seq: first + i,
+      env: this.#frames.at(i) as Uint8Array,
+    }));
   }
 
   #drop(): void {

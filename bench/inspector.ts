@@ -1,4 +1,4 @@
-/** Asks a Node process that runs with `--inspect` to collect its garbage, and what memory it then uses. */
+/** Asks a Node process that runs with `--inspect` for its memory, once its garbage is collected, or for a profile. */
 import { WireSocket } from './generator/socket.ts';
 
 export interface Memory {
@@ -9,9 +9,11 @@ export interface Memory {
 
 interface Reply {
   readonly id?: number;
-  readonly result?: { readonly result?: { readonly value?: string } };
+  readonly result?: { readonly result?: { readonly value?: string }; readonly profile?: object };
   readonly error?: { readonly message: string };
 }
+
+const SAMPLING_US = 1_000;
 
 export class Inspector {
   #socket: WireSocket | undefined;
@@ -51,6 +53,18 @@ export class Inspector {
       expression: 'JSON.stringify(process.memoryUsage())',
     });
     return JSON.parse(reply.result?.result?.value ?? '') as Memory;
+  }
+
+  async startProfile(): Promise<void> {
+    await this.#call('Profiler.enable', {});
+    await this.#call('Profiler.setSamplingInterval', { interval: SAMPLING_US });
+    await this.#call('Profiler.start', {});
+  }
+
+  /** The text of a .cpuprofile. */
+  async stopProfile(): Promise<string> {
+    const reply = await this.#call('Profiler.stop', {});
+    return JSON.stringify(reply.result?.profile);
   }
 
   close(): void {

@@ -1,25 +1,32 @@
 /** `npm run bench -- SCENARIO`: measures, checks while it measures, and exits with 1 if a promise was broken. */
-import { spawnSync } from 'node:child_process';
 import { type Options, parseOptions, UsageError, usage } from './options.ts';
-import { cores } from './processes.ts';
+import { placeBench } from './processes.ts';
 import { asJson, asTable, problemsOf, type Report } from './report.ts';
 import { writeResults } from './results.ts';
+import { runAppend } from './scenarios/append.ts';
+import { runClusterLoad } from './scenarios/cluster-load.ts';
 import { runIdle } from './scenarios/idle.ts';
 import { runLoad } from './scenarios/load.ts';
 import { runRestart } from './scenarios/restart.ts';
+import { runScale } from './scenarios/scale.ts';
 
 function progress(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
 async function run(options: Options): Promise<Report> {
+  placeBench(options.mode === 'cluster' ? 'anywhere' : 'generator');
   switch (options.scenario) {
+    case 'append':
+      return runAppend(options, progress);
     case 'idle':
       return runIdle(options, progress);
     case 'restart':
       return runRestart(options, progress);
+    case 'scale':
+      return runScale(options, progress);
     default:
-      return runLoad(options, progress);
+      return options.mode === 'cluster' ? runClusterLoad(options, progress) : runLoad(options, progress);
   }
 }
 
@@ -36,8 +43,6 @@ async function main(args: readonly string[]): Promise<number> {
     console.error(`bench: ${error.message}\n\n${usage()}`);
     return 2;
   }
-  // The bench itself only waits and polls, but not on the server's core.
-  if (cores !== undefined) spawnSync('taskset', ['-cp', String(cores.generator), String(process.pid)]);
   try {
     if (options.scenario === 'results') return await writeResults(options, run, progress);
     const report = await run(options);
@@ -45,7 +50,7 @@ async function main(args: readonly string[]): Promise<number> {
     return problemsOf(report).count === 0 ? 0 : 1;
   } catch (error) {
     console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
-    return 1;
+    return error instanceof UsageError ? 2 : 1;
   }
 }
 

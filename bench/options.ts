@@ -1,14 +1,26 @@
 import { parseArgs } from 'node:util';
 import { tmpdir } from 'node:os';
 import { existsSync } from 'node:fs';
+import { rowBytesOf } from './append/rows.ts';
 import { BODY_BYTES_MIN } from './generator/frames.ts';
+import { directsMax } from './topology.ts';
 import { LIMITS } from '../src/protocol/limits.ts';
 
-export const SCENARIOS = ['direct', 'group', 'echo', 'idle', 'restart', 'results'] as const;
+export const SCENARIOS = [
+  'direct',
+  'group',
+  'append',
+  'scale',
+  'echo',
+  'idle',
+  'restart',
+  'results',
+] as const;
 export type ScenarioName = (typeof SCENARIOS)[number];
 
 export interface Options {
   readonly scenario: ScenarioName;
+  readonly mode: 'embedded' | 'cluster';
   readonly json: boolean;
   readonly compare: boolean;
   readonly seconds: number;
@@ -18,13 +30,23 @@ export interface Options {
   /** Over all connections. */
   readonly conversations: number;
   readonly senders: number;
-  /** Messages per second over all connections; undefined: a closed loop. */
+  /** Messages per second over all connections (scale: per sequencer); undefined: a closed loop. */
   readonly rate: number | undefined;
   readonly rounds: number;
   /** Bytes of a message's body. */
   readonly body: number;
   /** Of bodies, to fill a store with. */
   readonly bytes: number;
+  /** Sequencers and edges of a cluster. */
+  readonly nodes: number;
+  readonly edges: number;
+  readonly storeNodes: 1 | 3;
+  /** Seconds of load before the first round of a cluster. */
+  readonly heat: number;
+  /** Of a batch. */
+  readonly rows: number;
+  /** Whether `results` measures the cluster too; auto: if it can be had here. */
+  readonly cluster: 'auto' | 'yes' | 'no';
   /** Where the servers' data folders are made. */
   readonly dir: string;
   /** Where the server leaves its CPU profile. */
@@ -32,6 +54,10 @@ export interface Options {
   /** The compiled command line of the server to measure; undefined: this repository's. */
   readonly server: string | undefined;
 }
+
+/** What an AppendBatch may be. */
+const BATCH_ROWS_MAX = 256;
+const BATCH_BYTES_MAX = 48 * 1024;
 
 /** Bad arguments; the message says which, and what would be right. */
 export class UsageError extends Error {
@@ -45,27 +71,66 @@ interface Flag {
   readonly range?: readonly [min: number, max: number];
   readonly integer?: boolean;
   readonly text?: boolean;
+  readonly choices?: readonly string[];
+  /** Of a scenario with a mode: the one in which the flag has a meaning. */
+  readonly mode?: Options['mode'];
 }
 
-const LOADS = ['direct', 'group', 'echo'] as const;
+const MODES = ['embedded', 'cluster'] as const;
+const CLUSTERS = ['direct', 'group'] as const;
+const LOADS = [...CLUSTERS, 'echo'] as const;
 const FLAGS = {
-  seconds: { help: 'measured time of a round (5)', scenarios: [...LOADS, 'results'], range: [0.5, 3600] },
-  warmup: { help: 'seconds before it (2)', scenarios: [...LOADS, 'results'], range: [0, 600] },
+  mode: {
+    help: 'the server: one process, or edges and sequencers on real services (embedded)',
+    scenarios: CLUSTERS,
+    choices: MODES,
+  },
+  edges: {
+    help: 'edges of a cluster (2)',
+    scenarios: CLUSTERS,
+    mode: 'cluster',
+    range: [1, 8],
+    integer: true,
+  },
+  nodes: { help: 'its sequencers (1)', scenarios: CLUSTERS, mode: 'cluster', range: [1, 8], integer: true },
+  'store-nodes': {
+    help: 'nodes of Cassandra (1); three keep three copies',
+    scenarios: [...CLUSTERS, 'append'],
+    mode: 'cluster',
+    choices: ['1', '3'],
+  },
+  heat: {
+    help: 'seconds of load before the first round of a cluster, for the compilers of all (60)',
+    scenarios: [...CLUSTERS, 'append', 'scale', 'results'],
+    mode: 'cluster',
+    range: [0, 3600],
+  },
+  rows: { help: 'rows of a batch (64)', scenarios: ['append'], range: [1, BATCH_ROWS_MAX], integer: true },
+  seconds: {
+    help: 'measured time of a round (5; scale 10)',
+    scenarios: [...LOADS, 'append', 'scale', 'results'],
+    range: [0.5, 3600],
+  },
+  warmup: {
+    help: 'seconds before it (2; append and scale 4)',
+    scenarios: [...LOADS, 'append', 'scale', 'results'],
+    range: [0, 600],
+  },
   window: {
-    help: 'unanswered sends per connection (1; with --rate 64)',
-    scenarios: [...LOADS],
+    help: 'unanswered sends per connection (1; with --rate 64); scale: in its closed loops (1)',
+    scenarios: [...LOADS, 'scale'],
     range: [1, 1024],
     integer: true,
   },
   connections: {
-    help: 'clients (256; idle 2000)',
-    scenarios: [...LOADS, 'idle', 'restart'],
+    help: 'clients (256; idle 2000); scale: per sequencer, two in each conversation',
+    scenarios: [...LOADS, 'scale', 'idle', 'restart'],
     range: [2, 60_000],
     integer: true,
   },
   conversations: {
-    help: 'direct conversations in all (half the connections; idle 10 times them, 20 each)',
-    scenarios: ['direct', 'idle', 'restart'],
+    help: 'direct conversations in all (half the connections; idle 10 times them, 20 each; append 32)',
+    scenarios: ['direct', 'append', 'idle', 'restart'],
     range: [1, 5_000_000],
     integer: true,
   },
@@ -76,19 +141,19 @@ const FLAGS = {
     integer: true,
   },
   rate: {
-    help: 'messages per second at fixed times: an open loop',
-    scenarios: [...LOADS],
+    help: 'messages per second at fixed times: an open loop; scale: per sequencer (250)',
+    scenarios: [...LOADS, 'scale'],
     range: [1, 10_000_000],
   },
   rounds: {
-    help: 'rounds of each side (1; with --compare 3; restart 3)',
-    scenarios: [...LOADS, 'restart', 'results'],
+    help: 'rounds of each side (1; with --compare 3; scale and restart 3)',
+    scenarios: [...LOADS, 'append', 'scale', 'restart', 'results'],
     range: [1, 100],
     integer: true,
   },
   body: {
     help: 'bytes of a body (140; restart 1000)',
-    scenarios: [...LOADS, 'restart'],
+    scenarios: [...LOADS, 'append', 'scale', 'restart'],
     range: [BODY_BYTES_MIN, LIMITS.bodyBytesMax],
     integer: true,
   },
@@ -99,18 +164,29 @@ const FLAGS = {
   },
   compare: {
     help: 'also run the bare baseline, in turns, and print the ratio',
-    scenarios: ['direct', 'group'],
+    scenarios: [...CLUSTERS, 'append'],
+  },
+  cluster: {
+    help: 'whether to measure the cluster too: auto, yes or no (auto: if its services can be had)',
+    scenarios: ['results'],
+    choices: ['auto', 'yes', 'no'],
   },
   json: { help: 'one JSON object instead of a table', scenarios: [...SCENARIOS] },
   dir: {
     help: "where the server's data goes (the system's temporary folder)",
-    scenarios: ['direct', 'group', 'idle', 'restart', 'results'],
+    scenarios: [...CLUSTERS, 'idle', 'restart', 'results'],
+    mode: 'embedded',
     text: true,
   },
-  profile: { help: "a folder for the server's .cpuprofile", scenarios: ['direct', 'group'], text: true },
+  profile: {
+    help: "a folder for the servers' .cpuprofile",
+    scenarios: [...CLUSTERS, 'append'],
+    text: true,
+  },
   server: {
     help: "another build's dist/src/cli/main.js to measure (this repository's)",
-    scenarios: ['direct', 'group', 'idle', 'restart', 'results'],
+    scenarios: [...CLUSTERS, 'idle', 'restart', 'results'],
+    mode: 'embedded',
     text: true,
   },
 } as const satisfies Record<string, Flag>;
@@ -121,10 +197,15 @@ const flags: Readonly<Record<FlagName, Flag>> = FLAGS;
 export function usage(): string {
   const lines = (Object.keys(flags) as FlagName[]).map((name) => {
     const flag = flags[name];
-    const value = flag.range === undefined ? (flag.text ? ' PATH' : '') : ' N';
-    return `  --${(name + value).padEnd(18)} ${flag.help} [${flag.scenarios.join(', ')}]`;
+    return `  --${(name + valueOf(flag)).padEnd(24)} ${flag.help} [${flag.scenarios.join(', ')}]`;
   });
   return [`usage: npm run bench -- ${SCENARIOS.join('|')} [flags]`, ...lines].join('\n');
+}
+
+function valueOf({ range, text, choices }: Flag): string {
+  if (choices !== undefined) return ` ${choices.join('|')}`;
+  if (range !== undefined) return ' N';
+  return text === true ? ' PATH' : '';
 }
 
 /** Throws UsageError. */
@@ -140,6 +221,7 @@ export function parseOptions(args: readonly string[]): Options {
     );
   }
   if (others.length > 0) throw new UsageError(`one scenario at a time; "${others.join(' ')}" is too much`);
+  const mode = modeOf(scenario, values);
   const numbers = new Map<FlagName, number>();
   for (const flagName of Object.keys(values) as FlagName[]) {
     const flag = flags[flagName];
@@ -148,9 +230,13 @@ export function parseOptions(args: readonly string[]): Options {
         `--${flagName} has no meaning for ${scenario}; it is for ${flag.scenarios.join(', ')}`,
       );
     }
+    const hasModes = CLUSTERS.some((name) => name === scenario);
+    if (hasModes && flag.mode !== undefined && flag.mode !== mode)
+      throw new UsageError(`--${flagName} is for --mode ${flag.mode}, and this is --mode ${mode}`);
+    if (flag.choices !== undefined) choiceOf(flagName, flag.choices, values[flagName]);
     if (flag.range !== undefined) numbers.set(flagName, numberOf(flagName, flag, values[flagName] as string));
   }
-  const options = withDefaults(scenario, numbers, values);
+  const options = withDefaults(scenario, mode, numbers, values);
   check(options);
   return options;
 }
@@ -161,10 +247,7 @@ function parse(args: readonly string[]): { values: Values; positionals: string[]
   const options = Object.fromEntries(
     (Object.keys(flags) as FlagName[]).map((name) => {
       const flag = flags[name];
-      return [
-        name,
-        { type: flag.range !== undefined || flag.text ? ('string' as const) : ('boolean' as const) },
-      ];
+      return [name, { type: valueOf(flag) === '' ? ('boolean' as const) : ('string' as const) }];
     }),
   );
   try {
@@ -173,6 +256,21 @@ function parse(args: readonly string[]): { values: Values; positionals: string[]
   } catch (error) {
     throw new UsageError((error as Error).message.split('. ')[0] as string); // the rest is about '--'
   }
+}
+
+function modeOf(scenario: ScenarioName, { mode }: Values): Options['mode'] {
+  if (scenario === 'append' || scenario === 'scale') return 'cluster';
+  return mode === undefined ? 'embedded' : choiceOf('mode', MODES, mode);
+}
+
+function choiceOf<T extends string>(
+  name: FlagName,
+  choices: readonly T[],
+  text: string | boolean | undefined,
+): T {
+  const choice = choices.find((candidate) => candidate === text);
+  if (choice === undefined) throw new UsageError(`--${name}: ${choices.join(' or ')}, not "${text}"`);
+  return choice;
 }
 
 function numberOf(name: FlagName, flag: Flag, text: string): number {
@@ -188,36 +286,58 @@ function numberOf(name: FlagName, flag: Flag, text: string): number {
 
 function withDefaults(
   scenario: ScenarioName,
+  mode: Options['mode'],
   numbers: ReadonlyMap<FlagName, number>,
   values: Values,
 ): Options {
   const compare = values.compare === true;
   const connections = numbers.get('connections') ?? (scenario === 'idle' ? 2000 : 256);
-  const rate = numbers.get('rate');
+  const isScale = scenario === 'scale';
+  const rate = numbers.get('rate') ?? (isScale ? 250 : undefined);
+  const isOpen = rate !== undefined && !isScale;
+  const rounds = compare || isScale || scenario === 'restart' || scenario === 'results' ? 3 : 1;
   return {
     scenario,
+    mode,
     json: values.json === true,
     compare,
-    seconds: numbers.get('seconds') ?? 5,
-    warmup: numbers.get('warmup') ?? 2,
-    window: numbers.get('window') ?? (rate === undefined ? 1 : 64),
+    seconds: numbers.get('seconds') ?? (isScale ? 10 : 5),
+    // The index of ids lags 2 s behind the rows: by then it is busy too.
+    warmup: numbers.get('warmup') ?? (isScale || scenario === 'append' ? 4 : 2),
+    window: numbers.get('window') ?? (isOpen ? 64 : 1),
     connections,
-    conversations:
-      numbers.get('conversations') ?? (scenario === 'idle' ? connections * 10 : Math.floor(connections / 2)),
+    conversations: numbers.get('conversations') ?? conversationsOf(scenario, connections),
     senders: numbers.get('senders') ?? Math.min(16, connections),
     rate,
-    rounds: numbers.get('rounds') ?? (compare || scenario === 'restart' || scenario === 'results' ? 3 : 1),
+    rounds: numbers.get('rounds') ?? rounds,
     body: numbers.get('body') ?? (scenario === 'restart' ? 1000 : 140),
     bytes: numbers.get('bytes') ?? 1e9,
+    nodes: numbers.get('nodes') ?? (isScale ? 3 : 1),
+    edges: numbers.get('edges') ?? 2,
+    storeNodes: values['store-nodes'] === '3' ? 3 : 1,
+    heat: numbers.get('heat') ?? 60,
+    rows: numbers.get('rows') ?? 64,
+    cluster: (values.cluster as Options['cluster'] | undefined) ?? 'auto',
     dir: (values.dir as string | undefined) ?? tmpdir(),
     profile: values.profile as string | undefined,
     server: values.server as string | undefined,
   };
 }
 
+function conversationsOf(scenario: ScenarioName, connections: number): number {
+  if (scenario === 'append') return 32;
+  return scenario === 'idle' ? connections * 10 : Math.floor(connections / 2);
+}
+
 function check(options: Options): void {
-  const { scenario, connections, conversations, senders, server } = options;
+  const { scenario, connections, conversations, senders, server, profile } = options;
   if (!existsSync(options.dir)) throw new UsageError(`--dir: there is no folder ${options.dir}`);
+  if (profile !== undefined && !existsSync(profile))
+    throw new UsageError(`--profile: there is no folder ${profile}`);
+  if (scenario === 'append') {
+    checkBatch(options);
+    return;
+  }
   if (server !== undefined && !existsSync(server))
     throw new UsageError(`--server: there is no file ${server}`);
   if (scenario === 'group') {
@@ -232,10 +352,22 @@ function check(options: Options): void {
   }
   if (connections % 2 !== 0)
     throw new UsageError(`--connections: an even number (they talk in pairs), not ${connections}`);
-  const most = (connections * (connections - 1)) / 2;
+  const across = options.mode === 'cluster' && options.edges > 1;
+  const most = directsMax(connections, across);
   if (conversations > most) {
+    const where = across ? ' whose two sides are on different edges' : '';
     throw new UsageError(
-      `--conversations: ${connections} connections make up to ${most} pairs, not ${conversations}`,
+      `--conversations: ${connections} connections make up to ${most} pairs${where}, not ${conversations}`,
     );
   }
+}
+
+/** A batch is as large as a conversation's may be. */
+function checkBatch({ rows, body }: Options): void {
+  const rowBytes = rowBytesOf(body);
+  const rowsMax = Math.max(1, Math.floor(BATCH_BYTES_MAX / rowBytes));
+  if (rows > rowsMax)
+    throw new UsageError(
+      `--rows: up to ${rowsMax} rows with --body ${body} (${BATCH_BYTES_MAX} bytes), not ${rows}`,
+    );
 }

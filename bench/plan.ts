@@ -1,14 +1,29 @@
 /** What the bench and its generator process say to each other, as JSON over the process's channel. */
 
-/** A server under load. */
-export interface Target {
+export interface Address {
   readonly host: string;
   readonly port: number;
+}
+
+export interface ServerProcess {
+  /** `edge 1`; in reports. */
+  readonly name: string;
+  readonly pid: number;
+  /** A Java process: what its compilers take tells whether it is warm. */
+  readonly java?: true;
+}
+
+/** A server under load, in one process or several. */
+export interface Target {
+  /** Connection i goes to the address at i modulo their number. */
+  readonly addresses: readonly Address[];
   readonly path: string;
   /** Absent for a bare baseline: no subprotocol, no `hello`, no conversations to create. */
   readonly subprotocol?: string;
   /** Whose CPU time is read. */
-  readonly pid: number;
+  readonly processes: readonly ServerProcess[];
+  /** Of a cluster: base URLs of the admin ports, whose counters are read. */
+  readonly admin?: { readonly sequencers: readonly string[]; readonly edges: readonly string[] };
 }
 
 /** What to load a server with. `echo` and `publish` speak to the bare baselines. */
@@ -60,7 +75,25 @@ export interface AuditPlan {
   readonly heads: readonly number[];
 }
 
-export type Plan = LoadPlan | HoldPlan | FillPlan | AuditPlan;
+/** Appends rows to new conversations, each with one batch in flight, through the store of `target`. */
+export interface AppendPlan {
+  readonly job: 'append';
+  readonly store: {
+    readonly contactPoints: readonly string[];
+    readonly localDc: string;
+    /** With the schema applied. */
+    readonly keyspace: string;
+    /** None of a store that others run. */
+    readonly processes: readonly ServerProcess[];
+  };
+  readonly conversations: number;
+  readonly rowsPerBatch: number;
+  readonly bodyBytes: number;
+  readonly warmupMs: number;
+  readonly measureMs: number;
+}
+
+export type Plan = LoadPlan | HoldPlan | FillPlan | AuditPlan | AppendPlan;
 
 /** Times are microseconds. */
 export interface Latency {
@@ -74,12 +107,46 @@ export interface Latency {
 
 /** CPU in use over the measured time, in cores (1 = one core busy all the time). */
 export interface CpuUse {
+  /** Of all processes of the target. */
   readonly server: number;
-  /** Of the server's main thread alone. */
+  /** Of their main threads alone. */
   readonly serverMain: number;
+  readonly processes: readonly ProcessUse[];
   readonly generator: number;
   /** Of all else on the machine: what disturbed the measurement. */
   readonly others: number;
+}
+
+export interface ProcessUse {
+  readonly name: string;
+  readonly cores: number;
+  readonly mainCores: number;
+  /** Of a Java process: of `cores`, those of its compilers. */
+  readonly compilerCores?: number;
+}
+
+/** What rows cost in requests, from the counters of the processes that made them. */
+export interface StoreUse {
+  /** By the statement's name. */
+  readonly statements: Readonly<Record<string, StatementUse>>;
+  readonly failures: number;
+}
+
+export interface StatementUse {
+  readonly requestsPerRow: number;
+  /** From a request to its answer. */
+  readonly meanMs: number;
+}
+
+/** What a cluster did while it was measured: of all sequencers, and of all edges. */
+export interface ClusterUse {
+  readonly rowsPerBatch: number;
+  /** From an append to its outcome, barrier included. */
+  readonly appendMs: number;
+  readonly sequencers: StoreUse;
+  readonly edges: StoreUse;
+  readonly sequencerBusMessagesPerRow: number;
+  readonly edgeBusMessagesPerRow: number;
 }
 
 export interface LoadResult {
@@ -99,6 +166,7 @@ export interface LoadResult {
   /** Answers `error`, by code: nothing of theirs was committed. */
   readonly refused: Readonly<Record<string, number>>;
   readonly cpu?: CpuUse;
+  readonly cluster?: ClusterUse;
   /** Over the whole run, warm-up included. */
   readonly checked: { readonly conversations: number; readonly acked: number; readonly delivered: number };
   /** The head of each conversation as its members saw it, for an audit. */
@@ -114,11 +182,34 @@ export interface AuditResult {
   readonly problems: readonly string[];
 }
 
+export interface AppendResult {
+  readonly job: 'append';
+  readonly seconds: number;
+  /** Committed in the measured time. */
+  readonly rows: number;
+  readonly rowsPerSecond: number;
+  /** Of the `message` frame in a row. */
+  readonly rowBytes: number;
+  readonly batchLatency: Latency;
+  /** CPU of the appending process. */
+  readonly clientUsPerRow: number;
+  readonly cpu?: CpuUse;
+  /** Absent for the bare driver. */
+  readonly store?: StoreUse;
+  /** Batches answered `unavailable`, so certainly not written, and appended again. */
+  readonly refused: number;
+  /** Rows of the whole run, warm-up included, that the log was then asked for. */
+  readonly checked: number;
+  readonly problemCount: number;
+  readonly problems: readonly string[];
+}
+
 export type FromGenerator =
   | { readonly t: 'progress'; readonly text: string }
   | { readonly t: 'step'; readonly connections: number }
   | { readonly t: 'load'; readonly result: LoadResult }
   | { readonly t: 'audit'; readonly result: AuditResult }
+  | { readonly t: 'append'; readonly result: AppendResult }
   | { readonly t: 'failed'; readonly message: string };
 
 export type ToGenerator = { readonly t: 'run'; readonly plan: Plan } | { readonly t: 'next' };

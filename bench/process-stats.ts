@@ -1,6 +1,6 @@
 /** What Linux tells of a process under /proc; elsewhere everything is undefined. */
-import { readFileSync } from 'node:fs';
-import type { CpuUse } from './plan.ts';
+import { readdirSync, readFileSync } from 'node:fs';
+import type { CpuUse, ProcessUse, ServerProcess } from './plan.ts';
 
 /** Of /proc's times; it is 100 on every Linux that Node runs on. */
 const TICKS_PER_SECOND = 100;
@@ -10,40 +10,59 @@ interface CpuTimes {
   readonly all: number;
   /** Of the main thread. */
   readonly main: number;
+  /** Of a Java process's compiler threads that live. */
+  readonly compilers: number;
 }
 
-function cpuTimes(pid: number): CpuTimes | undefined {
+function cpuTimes({ pid, java }: ServerProcess): CpuTimes | undefined {
   const all = statSeconds(`/proc/${pid}/stat`);
   const main = statSeconds(`/proc/${pid}/task/${pid}/stat`);
-  return all === undefined || main === undefined ? undefined : { all, main };
+  if (all === undefined || main === undefined) return undefined;
+  return { all, main, compilers: java === true ? compilerSeconds(pid) : 0 };
 }
 
-/** What a server, this process and all others use from now on. */
+function compilerSeconds(pid: number): number {
+  let seconds = 0;
+  for (const task of readdirSync(`/proc/${pid}/task`)) {
+    const path = `/proc/${pid}/task/${task}/stat`;
+    if (/\(C[12] Compiler/.test(read(path) ?? '')) seconds += statSeconds(path) ?? 0;
+  }
+  return seconds;
+}
+
+/** What a server's processes, this process and all others use from now on. */
 export class CpuMeter {
-  readonly #pid: number;
-  readonly #server: CpuTimes | undefined;
+  readonly #processes: readonly ServerProcess[];
+  readonly #before: readonly (CpuTimes | undefined)[];
   readonly #own = process.cpuUsage();
   readonly #busy = busySeconds();
 
-  constructor(serverPid: number) {
-    this.#pid = serverPid;
-    this.#server = cpuTimes(serverPid);
+  constructor(processes: readonly ServerProcess[]) {
+    this.#processes = processes;
+    this.#before = processes.map(cpuTimes);
   }
 
+  /** undefined: one of them is gone, or the system does not tell. */
   use(seconds: number): CpuUse | undefined {
-    const server = cpuTimes(this.#pid);
     const busy = busySeconds();
-    if (server === undefined || busy === undefined || this.#server === undefined || this.#busy === undefined)
-      return undefined;
+    if (busy === undefined || this.#busy === undefined) return undefined;
     const own = process.cpuUsage(this.#own);
     const generator = (own.user + own.system) / 1e6 / seconds;
-    const all = (server.all - this.#server.all) / seconds;
-    return {
-      server: all,
-      serverMain: (server.main - this.#server.main) / seconds,
-      generator,
-      others: Math.max(0, (busy - this.#busy) / seconds - all - generator),
-    };
+    const processes: ProcessUse[] = [];
+    let [server, serverMain] = [0, 0];
+    for (const [i, each] of this.#processes.entries()) {
+      const [before, now] = [this.#before[i], cpuTimes(each)];
+      if (before === undefined || now === undefined) return undefined;
+      const cores = (now.all - before.all) / seconds;
+      const mainCores = (now.main - before.main) / seconds;
+      // A compiler thread that ended meanwhile takes its time along.
+      const compilerCores = each.java && Math.max(0, (now.compilers - before.compilers) / seconds);
+      processes.push({ name: each.name, cores, mainCores, compilerCores });
+      server += cores;
+      serverMain += mainCores;
+    }
+    const others = Math.max(0, (busy - this.#busy) / seconds - server - generator);
+    return { server, serverMain, processes, generator, others };
   }
 }
 

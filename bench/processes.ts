@@ -1,16 +1,37 @@
 /** The processes of a bench: the server under load, bare baselines, and the generator, each on its core. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SUBPROTOCOLS } from '../src/protocol/frames.ts';
-import type { AuditResult, FromGenerator, LoadPlan, LoadResult, Plan, Target, ToGenerator } from './plan.ts';
+import { freePort } from '../test/services/addresses.ts';
+import type {
+  AppendPlan,
+  AppendResult,
+  AuditPlan,
+  AuditResult,
+  FillPlan,
+  FromGenerator,
+  HoldPlan,
+  LoadPlan,
+  LoadResult,
+  Plan,
+  Target,
+  ToGenerator,
+} from './plan.ts';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const SERVER = join(ROOT, 'dist/src/cli/main.js');
+export const SOCKET_PATH = '/v1/connect';
+/** Nothing is refused for its rate, and nothing is logged but warnings. */
+export const FREE_RATES = {
+  CARILLON_SENDS_PER_SECOND: '1000000',
+  CARILLON_SEND_BURST: '10000000',
+  CARILLON_LOG_LEVEL: 'warn',
+} as const;
 const READY_MS_MAX = 60_000;
 const STOP_MS_MAX = 15_000;
 const LOG_LINES_MAX = 40;
@@ -26,16 +47,26 @@ function pinned(core: number | undefined, command: readonly string[]): [string, 
   return [program as string, rest];
 }
 
+/**
+ * The bench itself only waits and polls, but not on the server's core. What it starts begins where it is, so it is
+ * let go to all cores before it starts what is to run where there is room.
+ */
+export function placeBench(where: 'generator' | 'anywhere'): void {
+  if (cores === undefined) return;
+  const list = where === 'generator' ? String(cores.generator) : `0-${cpus().length - 1}`;
+  spawnSync('taskset', ['-cp', list, String(process.pid)]);
+}
+
 /** The event loop to the server's core; its other threads (the store's writer, the collector) run where there is room. */
 function pinMainThread(pid: number): void {
   if (cores !== undefined) spawnSync('taskset', ['-cp', String(cores.server), String(pid)]);
 }
 
 /** A program of the bench itself, run like the bench: from its sources or compiled. */
-function benchProgram(name: string): string[] {
+function benchProgram(name: string, nodeFlags: readonly string[] = []): string[] {
   const compiled = import.meta.url.endsWith('.js');
   const path = fileURLToPath(new URL(`${name}.${compiled ? 'js' : 'ts'}`, import.meta.url));
-  return compiled ? [process.execPath, path] : [process.execPath, '--import', 'tsx', path];
+  return [process.execPath, ...nodeFlags, ...(compiled ? [] : ['--import', 'tsx']), path];
 }
 
 /** A server under load, ours or a baseline. */
@@ -67,20 +98,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     CARILLON_PORT: String(port),
     CARILLON_DATA_DIR: options.dataDir,
     CARILLON_AUTH: 'dev',
-    CARILLON_SENDS_PER_SECOND: '1000000',
-    CARILLON_SEND_BURST: '10000000',
-    CARILLON_LOG_LEVEL: 'warn',
+    ...FREE_RATES,
   });
   const log = keepLog(child);
   await ready(port, child, log);
   pinMainThread(child.pid as number);
   options.onReady?.(performance.now() - startedAt);
   const target = {
-    host: '127.0.0.1',
-    port,
-    path: '/v1/connect',
+    addresses: [{ host: '127.0.0.1', port }],
+    path: SOCKET_PATH,
     subprotocol: SUBPROTOCOLS.binary,
-    pid: child.pid as number,
+    processes: [{ name: 'server', pid: child.pid as number }],
   };
   return { target, child, stop: (signal) => stop(child, signal ?? 'SIGTERM', log) };
 }
@@ -100,7 +128,11 @@ export async function startBaseline(
     child.once('message', (message: { port: number }) => resolve(message.port));
     child.once('exit', () => reject(new Error(`the ${name} baseline did not start:\n${log.join('\n')}`)));
   });
-  const target = { host: '127.0.0.1', port, path: '/', pid: child.pid as number };
+  const target = {
+    addresses: [{ host: '127.0.0.1', port }],
+    path: '/',
+    processes: [{ name: 'server', pid: child.pid as number }],
+  };
   return { target, child, stop: () => stop(child, 'SIGKILL', log) };
 }
 
@@ -110,17 +142,38 @@ export interface GeneratorOptions {
   readonly onStep?: (connections: number) => Promise<void>;
 }
 
-export async function generate(plan: LoadPlan, options: GeneratorOptions): Promise<LoadResult>;
-export async function generate(
-  plan: Exclude<Plan, LoadPlan>,
+export function generate(plan: LoadPlan, options: GeneratorOptions): Promise<LoadResult>;
+export function generate(
+  plan: HoldPlan | FillPlan | AuditPlan,
   options: GeneratorOptions,
 ): Promise<AuditResult>;
-export async function generate(plan: Plan, options: GeneratorOptions): Promise<LoadResult | AuditResult> {
-  const child = start(pinned(cores?.generator, benchProgram('generator/main')), {}, true);
+export async function generate(plan: Plan, options: GeneratorOptions): Promise<unknown> {
+  return carryOut('generator/main', plan, options);
+}
+
+/** Appends rows from a process of its own: through our log, or by the bare driver. */
+export async function append(
+  side: 'carillon' | 'driver',
+  plan: AppendPlan,
+  options: GeneratorOptions & { readonly nodeFlags?: readonly string[] },
+): Promise<AppendResult> {
+  const program = side === 'carillon' ? 'append/main' : 'baselines/driver-append';
+  return (await carryOut(program, plan, options)) as AppendResult;
+}
+
+/** Runs a program of the bench's on the generator's core until it has carried out the plan. */
+async function carryOut(
+  program: string,
+  plan: Plan,
+  options: GeneratorOptions & { readonly nodeFlags?: readonly string[] },
+): Promise<unknown> {
+  const command = benchProgram(program, options.nodeFlags);
+  const child = start(pinned(cores?.generator, command), {}, true);
   const log = keepLog(child);
   const say = (message: ToGenerator): void => void child.send(message);
+  const exited = once(child, 'exit');
   try {
-    return await new Promise((resolve, reject) => {
+    const result = await new Promise((resolve, reject) => {
       child.on('message', (message: FromGenerator) => {
         if (message.t === 'progress') options.progress(message.text);
         else if (message.t === 'failed') reject(new Error(message.message));
@@ -129,10 +182,12 @@ export async function generate(plan: Plan, options: GeneratorOptions): Promise<L
         } else resolve(message.result);
       });
       child.once('exit', (code, signal) =>
-        reject(new Error(`the generator ended (${signal ?? code}):\n${log.join('\n')}`)),
+        reject(new Error(`${program} ended (${signal ?? code}):\n${log.join('\n')}`)),
       );
       say({ t: 'run', plan });
     });
+    await exited;
+    return result;
   } catch (error) {
     child.kill('SIGKILL'); // with a result it ends by itself
     throw error;
@@ -228,15 +283,4 @@ async function stop(
       `the server stopped with ${child.signalCode ?? child.exitCode}, not 0:\n${log.join('\n')}`,
     );
   }
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }

@@ -1,14 +1,20 @@
 /** What a scenario found, as a table for people. `--json` prints the same reports with their medians. */
 import { cpus, totalmem } from 'node:os';
+import { appendRatio, appendTable, type AppendMedians, appendMedians } from './append-report.ts';
+import { clusterRows, type Uses, usesOf } from './cluster-report.ts';
 import type { Latency, LoadResult } from './plan.ts';
 import { cpuModel } from './process-stats.ts';
 import { cores } from './processes.ts';
+import { scaleFigures, scaleTable } from './scale-report.ts';
+import type { AppendReport } from './scenarios/append.ts';
 import type { IdleReport } from './scenarios/idle.ts';
 import type { LoadReport } from './scenarios/load.ts';
 import type { RestartReport } from './scenarios/restart.ts';
+import type { ScaleReport } from './scenarios/scale.ts';
 import { median } from './statistics.ts';
+import { count, dash, kib, latencies, share, table } from './table.ts';
 
-export type Report = LoadReport | IdleReport | RestartReport;
+export type Report = LoadReport | AppendReport | ScaleReport | IdleReport | RestartReport;
 
 export interface Medians {
   readonly ackedPerSecond: number;
@@ -22,6 +28,8 @@ export interface Medians {
   readonly serverMainCores: number | undefined;
   readonly generatorCores: number | undefined;
   readonly othersCores: number | undefined;
+  /** Of a cluster. */
+  readonly uses: Uses | undefined;
 }
 
 /** server ÷ baseline. */
@@ -54,6 +62,7 @@ export function medians(results: readonly LoadResult[]): Medians {
     serverMainCores: cpu ? of((r) => r.cpu?.serverMain ?? 0) : undefined,
     generatorCores: cpu ? of((r) => r.cpu?.generator ?? 0) : undefined,
     othersCores: cpu ? of((r) => r.cpu?.others ?? 0) : undefined,
+    uses: usesOf(results),
   };
 }
 
@@ -83,17 +92,38 @@ export function problemsOf(report: Report): { count: number; texts: readonly str
 
 export function machine(): string {
   const memory = Math.round(totalmem() / 2 ** 30);
-  const pinning =
-    cores === undefined
-      ? 'processes not pinned'
-      : `server on core ${cores.server}, generator on core ${cores.generator}`;
-  return `${cpuModel()}, ${cpus().length} cores, ${memory} GiB, Node ${process.versions.node}, ${pinning}`;
+  return `${cpuModel()}, ${cpus().length} cores, ${memory} GiB, Node ${process.versions.node}`;
+}
+
+/** What ran where: without it no figure means much. */
+export function placement(report: Report): string {
+  if (cores === undefined) return 'Processes not pinned.';
+  const { server, generator } = cores;
+  if (report.scenario === 'append')
+    return `The appending process, ours or the bare driver's, on core ${generator}; Cassandra not pinned: it has the other core, and what is left of this one.`;
+  const isCluster = report.scenario === 'scale' || ('server' in report && report.cluster !== undefined);
+  if (!isCluster) return `Server on core ${server}, generator on core ${generator}.`;
+  const cluster = `Generator on core ${generator}. The cluster's processes are not pinned: they have the other core, and what the generator leaves of its own.`;
+  if (report.scenario === 'scale') return cluster;
+  const baseline = report.scenario === 'group' ? 'bare publish' : 'bare echo';
+  return [
+    cluster,
+    `The ${baseline} is one thread, on core ${server}; the cluster is up meanwhile, and idle ("all else" in its column).`,
+  ].join('\n');
 }
 
 export function asJson(report: Report): object {
   const problems = problemsOf(report);
-  const common = { ...report, machine: machine(), ok: problems.count === 0 };
+  const placed = placement(report);
+  const common = { ...report, machine: machine(), placement: placed, ok: problems.count === 0 };
+  if (report.scenario === 'scale') return { ...common, figures: scaleFigures(report, cpus().length) };
   if (!('server' in report)) return common;
+  if (report.scenario === 'append') {
+    const side = (results: AppendReport['server']): AppendMedians | undefined =>
+      results.length === 0 ? undefined : appendMedians(results);
+    const medians = { server: side(report.server), baseline: side(report.baseline) };
+    return { ...common, medians, ratio: appendRatio(report) };
+  }
   const side = (results: readonly LoadResult[]): Medians | undefined =>
     results.length === 0 ? undefined : medians(results);
   const brief = (results: readonly LoadResult[]): object[] =>
@@ -108,22 +138,37 @@ export function asJson(report: Report): object {
 }
 
 export function asTable(report: Report): string {
-  const body =
-    'server' in report
-      ? loadTable(report)
-      : report.scenario === 'idle'
-        ? idleTable(report)
-        : restartTable(report);
+  const body = bodyOf(report);
   const problems = problemsOf(report);
   const verdict =
     problems.count === 0
       ? checked(report)
       : [`FAILED: ${problems.count} fault(s)`, ...problems.texts.map((text) => `  ${text}`)].join('\n');
-  return `${machine()}\n\n${body}\n\n${verdict}`;
+  return `${machine()}\n\n${placement(report)}\n\n${body}\n\n${verdict}`;
+}
+
+function bodyOf(report: Report): string {
+  switch (report.scenario) {
+    case 'append':
+      return appendTable(report);
+    case 'scale':
+      return scaleTable(report, cpus().length);
+    case 'idle':
+      return idleTable(report);
+    case 'restart':
+      return restartTable(report);
+    default:
+      return loadTable(report);
+  }
 }
 
 function checked(report: Report): string {
+  if (report.scenario === 'scale') return checkedLoads(report.checked.acked, report.checked.delivered);
   if (!('server' in report)) return 'checked: all that was acked was there, in order, once.';
+  if (report.scenario === 'append') {
+    const rows = [...report.server, ...report.baseline].reduce((sum, { checked }) => sum + checked, 0);
+    return `checked: ${count(rows)} rows read back from the log: seqs dense, each row there; ours indexed by id.`;
+  }
   let acked = 0;
   let delivered = 0;
   for (const result of [...report.server, ...report.baseline]) {
@@ -132,7 +177,11 @@ function checked(report: Report): string {
   }
   return report.scenario === 'echo'
     ? `checked: ${count(acked)} echoes, each the answer to its send.`
-    : `checked: ${count(acked)} acks and ${count(delivered)} deliveries: seqs dense, each message once to each recipient, in one order.`;
+    : checkedLoads(acked, delivered);
+}
+
+function checkedLoads(acked: number, delivered: number): string {
+  return `checked: ${count(acked)} acks and ${count(delivered)} deliveries: seqs dense, each message once to each recipient, in one order.`;
 }
 
 function loadTable(report: LoadReport): string {
@@ -155,12 +204,13 @@ function loadTable(report: LoadReport): string {
   }
   row('frames per client read', (side) => side.framesPerRead.toFixed(2));
   row(
-    'server CPU, cores (its main thread)',
+    'server CPU, cores (its main threads)',
     (side) => `${share(side.serverCores)} (${share(side.serverMainCores)})`,
   );
+  rows.push(...clusterRows(sides.map(([, { uses }]) => uses)));
   row('generator CPU, cores', (side) => share(side.generatorCores));
   row('all else on the machine, cores', (side) => share(side.othersCores));
-  const lines = [table(rows)];
+  const lines = [...shapeOf(report), table(rows)];
   const ratio = ratios(report);
   if (ratio !== undefined) {
     const unit = report.scenario === 'group' ? 'deliveries/s' : 'acked/s';
@@ -174,6 +224,12 @@ function loadTable(report: LoadReport): string {
   }
   for (const [code, n] of refused) lines.push(`refused with ${code}: ${count(n)}`);
   return lines.join('\n');
+}
+
+function shapeOf({ cluster }: LoadReport): string[] {
+  if (cluster === undefined) return [];
+  const { nodes, edges, storeNodes } = cluster;
+  return [`${edges} edge(s), ${nodes} sequencer(s), ${storeNodes} store node(s)`, ''];
 }
 
 function idleTable(report: IdleReport): string {
@@ -207,38 +263,4 @@ function restartTable(report: RestartReport): string {
     row('after an orderly stop', report.afterStopMs),
   ];
   return `restart, ${count(report.messages)} messages of ${report.bodyBytes} bytes\n\n${table(rows)}`;
-}
-
-/** The first column to the left, the others to the right. */
-function table(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => (row[column] ?? '').length)),
-  );
-  return rows
-    .map((row) =>
-      row
-        .map((cell, c) => (c === 0 ? cell.padEnd(widths[c] ?? 0) : cell.padStart(widths[c] ?? 0)))
-        .join('   '),
-    )
-    .join('\n');
-}
-
-function latencies(latency: Latency): string {
-  if (latency.count === 0) return '-';
-  return [latency.p50Us, latency.p99Us, latency.p999Us].map((us) => milliseconds(us)).join(' / ');
-}
-function milliseconds(us: number): string {
-  return `${(us / 1000).toFixed(us < 10_000 ? 2 : 1)} ms`;
-}
-function count(n: number): string {
-  return Math.round(n).toLocaleString('en-US');
-}
-function kib(bytes: number): string {
-  return count(bytes / 1024);
-}
-function share(n: number | undefined): string {
-  return n === undefined ? '-' : n.toFixed(2);
-}
-function dash(n: number, format: (n: number) => string): string {
-  return n === 0 ? '-' : format(n);
 }

@@ -1,8 +1,9 @@
 /** Runs every scenario as the budgets name them and writes bench/RESULTS.md. */
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { type Options, parseOptions } from './options.ts';
+import { type Options, parseOptions, UsageError } from './options.ts';
 import { asJson, asTable, machine, problemsOf, type Report } from './report.ts';
+import { clusterLacks } from './services.ts';
 
 const FILE = fileURLToPath(new URL('RESULTS.md', import.meta.url));
 
@@ -11,7 +12,35 @@ interface Run {
   readonly args: readonly string[];
 }
 
-function runs(options: Options): Run[] {
+/** Throws UsageError: the cluster is asked for, and can't be had. */
+function runs(options: Options, progress: (text: string) => void): Run[] {
+  const { cluster } = options;
+  const lacking = cluster === 'no' ? '--cluster no' : clusterLacks();
+  if (cluster === 'yes' && lacking !== undefined) throw new UsageError(`--cluster yes: it ${lacking}`);
+  if (lacking === undefined) return [...embeddedRuns(options), ...clusterRuns(options)];
+  progress(`the cluster is left out: ${lacking}`);
+  return embeddedRuns(options);
+}
+
+function clusterRuns({ seconds, warmup, heat, rounds }: Options): Run[] {
+  const rest = ['--seconds', String(seconds), '--rounds', String(rounds), '--heat', String(heat)];
+  const load = ['--compare', ...rest];
+  const cluster = ['--mode', 'cluster', ...load, '--warmup', String(warmup)];
+  return [
+    {
+      title: 'Direct in a cluster, window 1',
+      args: ['direct', ...cluster, '--connections', '512'],
+    },
+    {
+      title: 'Group of 256 in a cluster',
+      args: ['group', ...cluster, '--senders', '32', '--window', '4'],
+    },
+    { title: 'Rows appended to the log of a cluster', args: ['append', ...load] },
+    { title: 'Three sequencers beside one', args: ['scale', ...rest] },
+  ];
+}
+
+function embeddedRuns(options: Options): Run[] {
   const place = ['--dir', options.dir, ...(options.server === undefined ? [] : ['--server', options.server])];
   const load = ['--seconds', String(options.seconds), '--warmup', String(options.warmup), ...place];
   const many = ['--connections', '512'];
@@ -49,7 +78,7 @@ export async function writeResults(
 ): Promise<number> {
   const sections: string[] = [];
   const reports: object[] = [];
-  for (const { title, args } of runs(options)) {
+  for (const { title, args } of runs(options, progress)) {
     progress(`== ${title}`);
     const report = await run(parseOptions(args));
     const table = asTable(report);

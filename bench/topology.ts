@@ -22,14 +22,20 @@ export function user(connection: number): string {
   return `bench-${connection}`;
 }
 
+/** How many direct conversations there can be. */
+export function directsMax(connections: number, across: boolean): number {
+  return across ? (connections / 2) ** 2 : (connections * (connections - 1)) / 2;
+}
+
 /**
  * Direct conversations spread evenly: a round-robin tournament's first rounds. With `connections / 2` of them
- * each connection is in one; the most is every pair.
+ * each connection is in one; the most is every pair. `across`: each is of one even and one odd connection, so that
+ * its two sides are on different addresses if these are two (or any even number).
  */
-export function directs(connections: number, conversations: number): Topology {
+export function directs(connections: number, conversations: number, across = false): Topology {
   if (connections < 2 || connections % 2 !== 0)
     throw new RangeError('direct conversations need an even number of connections');
-  const most = (connections * (connections - 1)) / 2;
+  const most = directsMax(connections, across);
   if (conversations < 1 || conversations > most) {
     throw new RangeError(
       `${connections} connections make 1 to ${most} direct conversations, not ${conversations}`,
@@ -39,8 +45,9 @@ export function directs(connections: number, conversations: number): Topology {
   const second = new Int32Array(conversations);
   const ids = new Uint8Array(conversations * 16);
   const sendsTo: number[][] = Array.from({ length: connections }, () => []);
+  const pair = across ? evenOddPair : tournamentPair;
   for (let c = 0; c < conversations; c++) {
-    const [a, b] = tournamentPair(connections, c);
+    const [a, b] = pair(connections, c);
     first[c] = a;
     second[c] = b;
     uuidToBytes(directConversationId(user(a), user(b)), ids, c * 16);
@@ -64,6 +71,13 @@ function tournamentPair(n: number, index: number): [number, number] {
   const table = index % (n / 2);
   if (table === 0) return [round, n - 1];
   return [(round + table) % (n - 1), (round - table + n - 1) % (n - 1)];
+}
+
+/** Pair number `index` of an even and an odd: every `n / 2` pairs are a round in which each of n plays once. */
+function evenOddPair(n: number, index: number): [number, number] {
+  const round = Math.floor(index / (n / 2));
+  const table = index % (n / 2);
+  return [2 * table, 2 * ((table + round) % (n / 2)) + 1];
 }
 
 /** One group of all connections, of which the first `senders` send. Its id is a UUIDv4 made from `name`. */

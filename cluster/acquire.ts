@@ -2,15 +2,26 @@ import { bucketOf } from '../src/core/buckets.ts';
 import type { FloorRow, LeaseTable, LogRow, LogTable } from '../src/core/cluster-ports.ts';
 import type { ConversationId, NodeId, Seq } from '../src/core/ids.ts';
 import { StoreUnavailable } from '../src/core/ports.ts';
-import type { StoredRow } from '../src/core/rows.ts';
+import type { HandOver, StoredRow } from '../src/core/rows.ts';
 import { messageCmid, messageDevice, messageFrom } from '../src/protocol/message-frame.ts';
 import type { Barrier } from './barrier.ts';
 import { walkLog } from './log-walk.ts';
+import type { Offers } from './offers.ts';
 import type { Watcher } from './watcher.ts';
 
-/** owned: recovered, and fit to serve from `head`. none: there is no such conversation. */
+/**
+ * owned: fit to serve from `head`; `recovered`: after a term that may have ended between a commit and its being
+ * told. none: there is no such conversation.
+ */
 export type Acquired =
-  | { readonly t: 'owned'; readonly fence: number; readonly head: Seq; readonly c: Seq }
+  | {
+      readonly t: 'owned';
+      readonly fence: number;
+      readonly head: Seq;
+      readonly recovered: boolean;
+      /** By a release that names this node: all that the last owner knew. */
+      readonly warm?: HandOver;
+    }
   | { readonly t: 'none' }
   | { readonly t: 'notOwner'; readonly owner: NodeId }
   | { readonly t: 'unavailable' };
@@ -28,6 +39,10 @@ export interface AcquireOptions {
   readonly log: LogTable;
   readonly watcher: Watcher;
   readonly barrier: Barrier;
+  /** Where no node ever hands anything over there are none. */
+  readonly offers?: Offers;
+  /** Conversations taken over and recovered are counted in it. */
+  readonly counts: { takeovers: number };
 }
 
 /**
@@ -57,6 +72,7 @@ export class Acquirer {
   /** Nothing is remembered any more: each conversation is to be claimed anew. */
   unsettleAll(): void {
     this.#settled.clear();
+    this.#o.offers?.clear();
   }
 
   async acquire(conv: ConversationId): Promise<Acquired> {
@@ -83,10 +99,15 @@ export class Acquirer {
     const row = await leases.owner(conv);
     if (row === undefined) return { t: 'none' };
     const { owner, fence, head } = row;
-    if (owner === me) return this.#claim(conv, me, fence, head);
+    if (owner === me) {
+      // Whom this node buried, it may have claimed the conversation from: the fence is then that claim's.
+      const warm = this.#o.offers?.take(conv, fence, head, (from) => !this.#confirmedDead.has(from));
+      if (warm !== undefined) return { t: 'owned', fence, head, recovered: false, warm };
+      return this.#claim(conv, me, fence, head);
+    }
     const lease = watcher.get(owner) ?? (await leases.node(owner));
     if (lease?.state === 'live' && !watcher.isSuspect(owner)) return { t: 'notOwner', owner };
-    if (!(await this.#bury(owner))) return undefined;
+    if (!(await this.bury(owner))) return undefined;
     return this.#claim(conv, owner, fence, head);
   }
 
@@ -95,10 +116,10 @@ export class Acquirer {
     const floor = await this.#o.log.floor(conv);
     if (floor !== undefined && floor.fence > fence) return undefined;
     const base = await this.#base(conv, 0, floor);
-    const { rows, c, fenceMax } = await walkLog(this.#o.log, conv, base + 1, floor);
+    const { last, fenceMax } = await walkLog(this.#o.log, conv, base + 1, floor);
     if (fenceMax > fence) return undefined;
     if (!(await this.#o.barrier.pass(BARRIER_MS_MAX))) return { t: 'unavailable' };
-    return { t: 'owned', fence, head: base + rows.length, c: Math.max(base, c) };
+    return { t: 'owned', fence, head: last, recovered: false };
   }
 
   async #claim(
@@ -107,7 +128,9 @@ export class Acquirer {
     fence: number,
     ownerHead: Seq,
   ): Promise<Acquired | undefined> {
+    this.#o.offers?.drop(conv); // an own claim makes the term, not a release
     const claimed = await this.#o.leases.claim(conv, from, fence, this.#o.me);
+    if (claimed.t === 'unavailable') return { t: 'unavailable' };
     if (claimed.t !== 'applied') return undefined; // a serial read will tell
     return this.#recover(conv, fence + 1, ownerHead);
   }
@@ -117,16 +140,14 @@ export class Acquirer {
     const { log, barrier } = this.#o;
     const floor = await log.floor(conv);
     const base = await this.#base(conv, ownerHead, floor);
-    const { rows, c, fenceMax } = await walkLog(log, conv, base + 1, floor);
+    const { last, uncertain, c, fenceMax } = await walkLog(log, conv, base + 1, floor);
     if (fenceMax > fence || (floor?.fence ?? 0) > fence) return undefined;
-    const last = base + rows.length;
-    const safe = Math.max(c, base);
-    const uncertain = rows.filter((row) => row.seq > safe && row.fence !== fence);
-    if (!(await this.#rewrite(conv, uncertain, fence, safe))) return undefined;
+    if (!(await this.#rewrite(conv, uncertain, fence, c))) return undefined;
     const written = await log.writeFloor(conv, { fence, start: last + 1 });
     if (written !== 'written') return undefined;
     if (!(await barrier.pass(BARRIER_MS_MAX))) return { t: 'unavailable' };
-    return { t: 'owned', fence, head: last, c: last };
+    this.#o.counts.takeovers++;
+    return { t: 'owned', fence, head: last, recovered: true };
   }
 
   /** A committed seq to begin at. */
@@ -156,8 +177,11 @@ export class Acquirer {
     return flush();
   }
 
-  /** Has the node's death committed at a quorum by an own applied LWT; false: it lives, or that is not known. */
-  async #bury(node: NodeId): Promise<boolean> {
+  /**
+   * Has the death of a node that is dead or suspect committed at a quorum by an own applied LWT; false: it lives, or
+   * that is not known. Rejects with StoreUnavailable.
+   */
+  async bury(node: NodeId): Promise<boolean> {
     if (this.#confirmedDead.has(node)) return true;
     const { leases, watcher } = this.#o;
     const row = await leases.node(node);

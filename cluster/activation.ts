@@ -15,7 +15,7 @@ export interface ActivationPorts {
 
 export type Activated =
   | { readonly t: 'notOwner'; readonly owner: NodeId }
-  | { readonly t: 'activation'; readonly activation: Activation }
+  | { readonly t: 'activation'; readonly activation: Activation; readonly recovered: boolean }
   | { readonly t: 'unavailable'; readonly retryAfterMs: number };
 
 /** Claims a conversation and reads all that its actor starts from. Rejects with StoreUnavailable. */
@@ -23,12 +23,20 @@ export async function activate(conv: ConversationId, ports: ActivationPorts): Pr
   const claim = await ports.ownership.claim(conv);
   if (claim.t === 'unavailable' || claim.t === 'notOwner') return claim;
   const { fence } = claim;
+  const recovered = claim.t === 'owned' && claim.recovered;
+  const warm = claim.t === 'owned' ? claim.warm : undefined;
+  if (warm !== undefined) {
+    const { conversation, members, head, tail } = warm;
+    const activation = { conv, fence, conversation, members, head, tail, unprojected: [], warm };
+    return { t: 'activation', activation, recovered };
+  }
   // Never before the claim: what is read then might be another owner's past.
   const conversation = claim.t === 'none' ? undefined : await ports.projections.conversation(conv);
   if (conversation === undefined) {
     return {
       t: 'activation',
       activation: { conv, fence, conversation, members: [], head: 0, tail: [], unprojected: [] },
+      recovered,
     };
   }
   const members = await ports.projections.members(conv);
@@ -37,7 +45,8 @@ export async function activate(conv: ConversationId, ports: ActivationPorts): Pr
   const m = tail.at(-1)?.m ?? 0;
   const unprojected =
     m > conversation.version ? await membershipRows(ports.messages, conv, conversation.version, m, tail) : [];
-  return { t: 'activation', activation: { conv, fence, conversation, members, head, tail, unprojected } };
+  const activation = { conv, fence, conversation, members, head, tail, unprojected };
+  return { t: 'activation', activation, recovered };
 }
 
 /** All rows of from … to, however many bytes they are. */

@@ -9,7 +9,7 @@ const IN_FLIGHT_MAX = 16;
 const FAILED_RETRY_MS = 500;
 
 export interface ActivatorListener {
-  activated(cell: Cell, activation: Activation): void;
+  activated(cell: Cell, activation: Activation, recovered: boolean): void;
   notActivated(cell: Cell, retryAfterMs: number): void;
   ownedElsewhere(cell: Cell, owner: NodeId): void;
 }
@@ -55,7 +55,8 @@ export class Activator {
       this.#logger.error({ err: error, conv: cell.conv }, 'a conversation could not be read');
     }
     cell.activating = false;
-    if (activated.t === 'activation') this.#listener.activated(cell, activated.activation);
+    if (activated.t === 'activation')
+      this.#listener.activated(cell, activated.activation, activated.recovered);
     else if (activated.t === 'notOwner') this.#listener.ownedElsewhere(cell, activated.owner);
     else this.#listener.notActivated(cell, activated.retryAfterMs);
   }

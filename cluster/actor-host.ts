@@ -1,31 +1,26 @@
-import type {
-  Activation,
-  ActorFactory,
-  AppendOutcome,
-  Completion,
-  ConversationActor,
-  Outbox,
-} from '../src/core/actor.ts';
+import type { Activation, AppendOutcome, Completion, ConversationActor, Outbox } from '../src/core/actor.ts';
+import type { Entry } from '../src/core/entry.ts';
 import type { ErrorCode } from '../src/core/errors.ts';
 import type { ConversationId, NodeId, Seq, UserId } from '../src/core/ids.ts';
-import type { EdgeLink, Logger, System, Timer } from '../src/core/ports.ts';
+import type { Timer } from '../src/core/ports.ts';
 import type { Answer, ConversationRequest, Delivery, SendRequest } from '../src/core/requests.ts';
 import type { AppendBatch } from '../src/core/rows.ts';
-import type { ActivationPorts } from './activation.ts';
 import { Activator, type ActivatorListener } from './activator.ts';
+import { AppendGather } from './append-gather.ts';
 import type { Cell, CellListener } from './cell.ts';
 import { ConfirmedReads } from './confirmed-reads.ts';
 import { Projector } from './projector.ts';
-import { Residency, RESIDENCY_LIMITS, type ResidencyLimits } from './residency.ts';
-import { DirtyWalk } from './dirty-walk.ts';
+import { Residency, RESIDENCY_LIMITS } from './residency.ts';
+import { RowReads } from './row-reads.ts';
+import { DirtySlots } from './dirty-slots.ts';
+import type { HostOptions } from './host-options.ts';
+import { DirtyWalk, tellMembers } from './dirty-walk.ts';
 import { GATHER_MS_MAX, Turns } from './turns.ts';
 
 const MAILBOX_BYTES_TOTAL_MAX = 256 * 1024 * 1024;
 /** Requests that one actor takes in one turn. */
 const TURN_REQUESTS_MAX = 256;
 const SWEEP_MS = 1_000;
-const DIRTY_SLOT_MS = 10 * 60_000;
-const CLEAR_MS = 60_000;
 const PROJECT_DIRECT_MS = 1_000;
 const PROJECT_GROUP_MS = 5_000;
 /** A walk opens no further conversation while so many are being opened. */
@@ -33,68 +28,48 @@ const WALK_PENDING_MAX = 64;
 const OVERLOADED_RETRY_MS = 500;
 const UNAVAILABLE_RETRY_MS = 1_000;
 
-/** Counters that the host raises and telemetry reads. */
-export interface HostMetrics {
-  readonly counts: { activations: number; appendRows: number; appendFailures: number; overloaded: number };
-  readonly gauges: { actors: number };
-  readonly appendBatchRows: { observe(rows: number): void };
-  readonly appendSeconds: { observe(seconds: number): void };
-}
-
-export interface HostOptions {
-  readonly ports: ActivationPorts;
-  readonly edge: EdgeLink;
-  readonly system: System;
-  readonly logger: Logger;
-  readonly metrics: HostMetrics;
-  readonly makeActor: ActorFactory;
-  /** A request for a conversation that another node owns. Embedded there is none. */
-  readonly redirect?: (request: ConversationRequest, owner: NodeId) => void;
-  /** How long requests may gather under load; default: GATHER_MS_MAX. */
-  readonly gatherMsMax?: number;
-  /** Default: RESIDENCY_LIMITS. */
-  readonly residency?: ResidencyLimits | undefined;
-}
-
 /**
  * Runs the actors: one bounded mailbox each, activation at the first message, turns in fair rotation,
  * passivation. Turns outbox items into port calls, and their completions into messages.
  */
 export class ActorHost implements CellListener, ActivatorListener, Outbox {
   readonly projector: Projector;
+  readonly residency: Residency;
   readonly #options: HostOptions;
-  readonly #residency: Residency;
   readonly #activator: Activator;
   readonly #walk: DirtyWalk;
   readonly #reads: ConfirmedReads;
+  readonly #rows: RowReads;
   readonly #turns: Turns;
+  readonly #gather: AppendGather;
+  readonly #slots: DirtySlots;
   readonly #timers: Timer[];
   #mailboxBytes = 0;
   /** The cell whose turn it is: whom the outbox speaks for. */
   #current: Cell | undefined;
 
   constructor(options: HostOptions) {
-    const { ports, edge, system, logger } = options;
+    const { ports, edge, system, logger, projectionRates } = options;
     this.#options = options;
     this.#reads = new ConfirmedReads(ports.ownership, edge);
-    this.projector = new Projector(ports.projections, edge, system, logger, () => this.#turns.isBusy);
+    this.#rows = new RowReads(ports.messages, logger);
+    const isBusy = (): boolean => this.#turns.isBusy;
+    this.projector = new Projector(ports.projections, edge, system, logger, isBusy, projectionRates);
     const limits = options.residency ?? RESIDENCY_LIMITS;
-    this.#residency = new Residency(limits);
+    this.residency = new Residency(limits);
     this.#turns = new Turns(system, limits.cellsMax, options.gatherMsMax ?? GATHER_MS_MAX, this.#takeTurn);
+    this.#gather = new AppendGather(system, limits.cellsMax, (cell) => this.#schedule(cell));
     this.#activator = new Activator(ports, logger, limits.cellsMax, this);
-    this.#walk = new DirtyWalk(system, (conv) => this.#openToShow(conv));
-    this.#timers = [
-      this.projector.start(),
-      system.every(SWEEP_MS, () => this.#sweep()),
-      system.every(CLEAR_MS, () => this.#clearDirty()),
-    ];
+    this.#slots = new DirtySlots(system);
+    this.#walk = new DirtyWalk(system, (conv) => this.#openToShow(conv), options.showElsewhere);
+    this.#timers = [this.projector.start(), system.every(SWEEP_MS, () => this.#sweep())];
   }
 
   /** Puts a request into its conversation's mailbox, or answers `overloaded`. */
   submit(request: ConversationRequest): void {
-    const cell = this.#residency.get(request.conv) ?? this.#open(request.conv);
-    const room = this.#mailboxBytes + request.bytes <= MAILBOX_BYTES_TOTAL_MAX;
-    if (cell === undefined || !room || !cell.mailbox.offer(request)) {
+    const cell = this.residency.get(request.conv) ?? this.#open(request.conv);
+    const isFull = this.#mailboxBytes + request.bytes > MAILBOX_BYTES_TOTAL_MAX;
+    if (cell === undefined || isFull || !cell.mailbox.offer(request)) {
       this.#options.metrics.counts.overloaded++;
       const what = cell === undefined ? 'conversations are open' : 'requests wait for this conversation';
       this.#refuse(request, 'overloaded', `Too many ${what}.`, OVERLOADED_RETRY_MS);
@@ -110,10 +85,70 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
     this.projector.announce(user);
   }
 
+  /** A conversation in memory as the user sees it; undefined: it is not, or the user never was a member. */
+  entryOf(conv: ConversationId, user: UserId): Entry | undefined {
+    return this.residency.get(conv)?.actor?.entryFor(user);
+  }
+
+  /** The node may not serve for now: all conversations are let go, and opened again when that is possible. */
+  sealAll(): void {
+    for (const cell of [...this.residency.values()]) {
+      const { actor } = cell;
+      if (actor === undefined || actor.sealed) continue;
+      this.#current = cell;
+      actor.seal(this);
+      this.#current = undefined;
+      this.#leave(cell, actor);
+    }
+  }
+
+  /**
+   * The lowest slot whose marks must outlive this process: of what is not projected, and of the last 10 minutes, in
+   * which events may still be on their way. undefined: it is not known, since a walk is under way.
+   */
+  get oldestDirtySlot(): number | undefined {
+    if (this.#walk.size > 0) return undefined; // what it has yet to open is marked in a slot that nobody here knows
+    return this.projector.oldestSlot(this.#slots.current - 1);
+  }
+
+  // --- handing over: cluster/handoff.ts ---
+
+  /** Opens a conversation that nobody asks for yet: it was handed over. */
+  expect(conv: ConversationId): void {
+    if (this.residency.get(conv) === undefined) this.#open(conv);
+  }
+
+  /** Shows it before its turn in the walk. */
+  showIfDue(cell: Cell): void {
+    if (cell.actor !== undefined && this.#walk.has(cell.conv)) this.#show(cell, cell.actor);
+  }
+
+  /** Ends the term of an actor that owes nothing; its requests wait. */
+  seal(cell: Cell): void {
+    this.#current = cell;
+    cell.actor?.seal(this);
+    this.#current = undefined;
+    cell.leaving = false; // where it goes is to be seen
+  }
+
+  /** Its next owner has it. */
+  moved(cell: Cell, next: NodeId): void {
+    this.#options.metrics.gauges.actors--;
+    cell.actor = undefined;
+    this.ownedElsewhere(cell, next);
+  }
+
+  /** It stays: a sealed one is opened anew, another goes on where it was. */
+  stays(cell: Cell): void {
+    const { actor } = cell;
+    if (actor?.sealed === true) this.#leave(cell, actor);
+    else this.#schedule(cell);
+  }
+
   /** Whether nothing is under way: what a drain waits for. */
   get quiet(): boolean {
     if (this.#activator.pending > 0) return false;
-    for (const cell of this.#residency.values()) if (!cell.atRest) return false;
+    for (const cell of this.residency.values()) if (!cell.atRest) return false;
     return true;
   }
 
@@ -126,12 +161,29 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
     this.#walk.start(convs);
   }
 
+  /** How many of them are not opened yet, or their members not told. */
+  get unshown(): number {
+    return this.#walk.size;
+  }
+
+  /** Whether it was opened since it was to be walked, and its members told, those offline by their inboxes. */
+  isShown(conv: ConversationId): boolean {
+    if (this.#walk.has(conv)) return false;
+    // Not projected yet, it must be found again, here or by the marks of its own that it has since.
+    return !this.projector.isDirty(conv) || (this.residency.get(conv)?.markedSlot ?? 0) > 0;
+  }
+
+  /** Tries again at once what a walk could not open. */
+  walkAgain(): void {
+    this.#walk.again();
+  }
+
   /** Ends a walk before its time: what it has not opened stays marked for the next start. */
   stopWalk(): void {
     this.#walk.stop();
   }
 
-  /** Stops the timers; the host is not to be used any more. */
+  /** The host is not to be used any more. */
   stop(): void {
     for (const timer of this.#timers) timer.cancel();
     this.#walk.stop();
@@ -142,7 +194,7 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
   append(batch: AppendBatch): void {
     const cell = this.#turn();
     const { system, metrics, ports } = this.#options;
-    const slot = Math.floor(system.now() / DIRTY_SLOT_MS);
+    const slot = this.#slots.current;
     if (cell.markedSlot !== slot) batch.dirtySlot = slot;
     cell.appendedAt = system.monotonic();
     metrics.appendBatchRows.observe(batch.rows.length);
@@ -165,26 +217,13 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
   lookUp(request: SendRequest): void {
     const cell = this.#turn();
     const { actor } = cell;
-    const { conv, user, device, cmid } = request;
-    this.#options.ports.messages.lookUp(conv, user, device, cmid).then(
-      (outcome) => this.#complete(cell, { t: 'lookedUp', request, outcome }, actor),
-      (error: unknown) => {
-        this.#options.logger.warn({ err: error, conv }, 'a look-up failed');
-        this.#complete(cell, { t: 'lookedUp', request, outcome: { t: 'unavailable' } }, actor);
-      },
-    );
+    void this.#rows.lookUp(request).then((completion) => this.#complete(cell, completion, actor));
   }
 
   fetch(request: ConversationRequest, seq: Seq): void {
     const cell = this.#turn();
     const { actor } = cell;
-    this.#options.ports.messages.read(request.conv, seq, seq, false, { rowsMax: 1, bytesMax: 1 }).then(
-      (rows) => this.#complete(cell, { t: 'fetched', request, row: rows[0] }, actor),
-      (error: unknown) => {
-        this.#options.logger.warn({ err: error, conv: request.conv }, 'a row was not read');
-        this.#complete(cell, { t: 'fetched', request, row: undefined }, actor);
-      },
-    );
+    void this.#rows.fetch(request, seq).then((completion) => this.#complete(cell, completion, actor));
   }
 
   passivate(): void {
@@ -195,21 +234,24 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
 
   appendedFor(cell: Cell, batch: AppendBatch, outcome: AppendOutcome): void {
     const { system, metrics } = this.#options;
-    metrics.appendSeconds.observe((system.monotonic() - cell.appendedAt) / 1_000);
+    const ms = system.monotonic() - cell.appendedAt;
+    metrics.appendSeconds.observe(ms / 1_000);
     if (outcome === 'committed') {
+      this.#gather.appended(cell, ms);
       metrics.counts.appendRows += batch.rows.length;
       if (batch.dirtySlot !== 0) cell.markedSlot = batch.dirtySlot;
     } else metrics.counts.appendFailures++;
     this.#complete(cell, { t: 'appended', batch, outcome }, cell.actor);
   }
 
-  activated(cell: Cell, activation: Activation): void {
+  activated(cell: Cell, activation: Activation, recovered: boolean): void {
     const { metrics, makeActor } = this.#options;
     const actor = makeActor(activation);
     cell.actor = actor;
     metrics.counts.activations++;
     metrics.gauges.actors++;
-    if (this.#walk.has(cell.conv) || activation.unprojected.length > 0) this.#show(cell, actor);
+    if (recovered || this.#walk.has(cell.conv) || activation.unprojected.length > 0) this.#show(cell, actor);
+    this.#options.opened?.(cell.conv);
     this.#schedule(cell);
   }
 
@@ -227,12 +269,12 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
         this.#refuse(request, 'unavailable', 'Another node owns it.', OVERLOADED_RETRY_MS);
       else redirect(request, owner);
     });
-    this.#walk.shown(cell.conv); // its owner shows it
+    this.#walk.ownedElsewhere(cell.conv, owner);
   }
 
   /** Lets a cell go that has no actor, and what waits for one. */
   #empty(cell: Cell, each: (request: ConversationRequest) => void): void {
-    this.#residency.remove(cell);
+    this.residency.remove(cell);
     for (let request = cell.mailbox.take(); request !== undefined; request = cell.mailbox.take()) {
       this.#mailboxBytes -= request.bytes;
       each(request);
@@ -242,8 +284,8 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
   // --- turns ---
 
   #turn(): Cell {
-    if (this.#current === undefined) throw new Error('the outbox was used outside a turn');
-    return this.#current;
+    if (this.#current !== undefined) return this.#current;
+    throw new Error('the outbox was used outside a turn');
   }
 
   #complete(cell: Cell, completion: Completion, actor: ConversationActor | undefined): void {
@@ -267,7 +309,8 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
   }
 
   #schedule(cell: Cell): void {
-    if (cell.actor !== undefined) this.#turns.schedule(cell);
+    const waits = (cell.held || cell.moving) && !cell.mailbox.hasCompletions;
+    if (cell.actor !== undefined && !waits) this.#turns.schedule(cell);
   }
 
   /** One turn of one actor; returns the number of requests taken. */
@@ -282,7 +325,8 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
       if (completion === undefined) break;
       actor.receive(completion, now, this);
     }
-    while (withRequests && taken < TURN_REQUESTS_MAX && !actor.busy && !actor.sealed) {
+    const takes = withRequests && !cell.held && !cell.moving;
+    while (takes && taken < TURN_REQUESTS_MAX && !actor.busy && !actor.sealed) {
       const request = mailbox.take();
       if (request === undefined) break;
       this.#mailboxBytes -= request.bytes;
@@ -291,7 +335,7 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
     }
     if (!actor.sealed) actor.endTurn(now, this);
     this.#current = undefined;
-    this.#residency.account(cell, actor.bytes);
+    this.residency.account(cell, actor.bytes);
     if (cell.leaving) this.#leave(cell, actor);
     if (mailbox.length > 0 && !actor.busy) this.#schedule(cell);
     return taken;
@@ -309,11 +353,11 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
     if (actor.sealed) {
       this.#walk.expect(cell.conv);
       this.#activator.activate(cell);
-    } else this.#residency.remove(cell);
+    } else this.residency.remove(cell);
   }
 
   #open(conv: ConversationId): Cell | undefined {
-    const cell = this.#residency.open(conv, this.#options.system.now(), this);
+    const cell = this.residency.open(conv, this.#options.system.now(), this);
     if (cell !== undefined) this.#activator.activate(cell);
     return cell;
   }
@@ -321,7 +365,7 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
   #sweep(): void {
     const { system, metrics, ports } = this.#options;
     const mayGo = (cell: Cell): boolean => !this.projector.isDirty(cell.conv);
-    metrics.gauges.actors -= this.#residency.sweep(system.now(), mayGo, (cell) =>
+    metrics.gauges.actors -= this.residency.sweep(system.now(), mayGo, (cell) =>
       ports.ownership.letGo(cell.conv, true),
     );
   }
@@ -331,7 +375,7 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
   /** False: there is no room, or requests would have to wait behind too many activations. */
   #openToShow(conv: ConversationId): boolean {
     if (this.#activator.pending >= WALK_PENDING_MAX) return false;
-    const cell = this.#residency.get(conv) ?? this.#open(conv);
+    const cell = this.residency.get(conv) ?? this.#open(conv);
     if (cell?.actor !== undefined) this.#show(cell, cell.actor);
     return cell !== undefined;
   }
@@ -341,29 +385,13 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
     this.#walk.shown(cell.conv);
     if (!actor.exists) return;
     this.#mark(cell, actor, undefined);
-    const { edge } = this.#options;
-    for (const { user, entry } of actor.projection(undefined).inbox) {
-      const { conv, head: seq, n, unread, removed } = entry;
-      edge.deliver({ t: 'conversation', user, entry });
-      if (removed === undefined && seq > 0) edge.deliver({ t: 'head', conv, user, seq, n, unread });
-    }
+    tellMembers(actor, this.#options.edge);
   }
 
   #mark(cell: Cell, actor: ConversationActor, user: UserId | undefined): void {
     if (!actor.exists) return;
     const direct = actor.users.length <= 2;
     this.projector.mark(actor, user, direct, direct ? PROJECT_DIRECT_MS : PROJECT_GROUP_MS, cell.markedSlot);
-  }
-
-  /** Forgets marks whose conversations are all written; a batch in flight was marked in this slot or the last. */
-  #clearDirty(): void {
-    if (this.#walk.size > 0) return; // what it has yet to open is marked in a slot that nobody here knows
-    const current = Math.floor(this.#options.system.now() / DIRTY_SLOT_MS);
-    this.#options.ports.projections
-      .clearDirty(this.projector.oldestSlot(current - 1))
-      .catch((error: unknown) => {
-        this.#options.logger.warn({ err: error }, 'dirty marks were not cleared');
-      });
   }
 
   #refuse(request: ConversationRequest, code: ErrorCode, message: string, retryAfterMs: number): void {

@@ -4,6 +4,9 @@ import type { Term } from './term.ts';
 
 /** At most one barrier starts per this long; it serves all that asked before it started. */
 const INTERVAL_MS = 2;
+/** When the last one served so many, the next one is worth a longer wait. */
+const BUSY_WAITERS_MIN = 4;
+const BUSY_INTERVAL_MS = 5;
 const RETRY_MS = 50;
 
 interface Waiter {
@@ -19,11 +22,20 @@ export class Barrier {
   readonly #table: LeaseTable;
   readonly #term: Term;
   readonly #system: System;
+  readonly #seconds: { observe(seconds: number): void };
   #waiting: Waiter[] = [];
   #asked = false;
   #startedAt = -INTERVAL_MS;
+  #lastServed = 0;
 
-  constructor(table: LeaseTable, term: Term, system: System) {
+  /** `seconds` measures the reads. */
+  constructor(
+    table: LeaseTable,
+    term: Term,
+    system: System,
+    seconds: { observe(seconds: number): void } = { observe: () => undefined },
+  ) {
+    this.#seconds = seconds;
     this.#table = table;
     this.#term = term;
     this.#system = system;
@@ -40,7 +52,8 @@ export class Barrier {
   #ask(): void {
     if (this.#asked) return;
     this.#asked = true;
-    const wait = INTERVAL_MS - (this.#system.monotonic() - this.#startedAt);
+    const interval = this.#lastServed >= BUSY_WAITERS_MIN ? BUSY_INTERVAL_MS : INTERVAL_MS;
+    const wait = interval - (this.#system.monotonic() - this.#startedAt);
     if (wait <= 0) this.#system.soon(() => void this.#run());
     else this.#system.after(wait, () => void this.#run());
   }
@@ -50,10 +63,12 @@ export class Barrier {
     this.#startedAt = this.#system.monotonic();
     const waiters = this.#waiting;
     this.#waiting = [];
+    this.#lastServed = waiters.length;
     let said: 'live' | 'dead' | 'failed';
     try {
       const row = await this.#table.barrier(this.#term.node);
       said = row?.state === 'live' ? 'live' : 'dead';
+      this.#seconds.observe((this.#system.monotonic() - this.#startedAt) / 1_000);
     } catch {
       said = 'failed'; // the store does not answer: to be tried again until each deadline
     }

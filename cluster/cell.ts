@@ -19,6 +19,10 @@ export class Cell implements AppendListener {
   scheduled = false;
   /** Whether it waits for the next round of requests. */
   gathers = false;
+  /** Whether its requests gather since a batch was committed. */
+  held = false;
+  /** Whether its requests wait because it is being handed over. */
+  moving = false;
   /** The actor asked to go. */
   leaving = false;
   /** The slot under which the conversation was last marked dirty; 0: none by this process. */
@@ -42,14 +46,12 @@ export class Cell implements AppendListener {
     this.#listener.appendedFor(this, batch, outcome);
   }
 
+  /** Whether its actor owes nothing: what is left are requests that it has not seen. */
+  get settled(): boolean {
+    return this.actor?.idle === true && !this.mailbox.hasCompletions;
+  }
+
   get atRest(): boolean {
-    const { actor, mailbox } = this;
-    return (
-      actor?.idle === true &&
-      mailbox.length === 0 &&
-      !mailbox.hasCompletions &&
-      !this.scheduled &&
-      !this.gathers
-    );
+    return this.settled && this.mailbox.length === 0 && !this.scheduled && !this.gathers && !this.moving;
   }
 }

@@ -1,6 +1,7 @@
 import type { LookUpOutcome } from '../src/core/actor.ts';
+import { lastOfBucket } from '../src/core/buckets.ts';
 import type { LeaseTable, LogRow, LogTable, WriteOutcome } from '../src/core/cluster-ports.ts';
-import type { ConversationId, DeviceId, Seq, UserId } from '../src/core/ids.ts';
+import type { ConversationId, DeviceId, NodeId, Seq, UserId } from '../src/core/ids.ts';
 import type {
   AppendListener,
   Claim,
@@ -9,18 +10,19 @@ import type {
   ReadLimits,
   System,
 } from '../src/core/ports.ts';
-import type { AppendBatch, Establishment, StoredRow } from '../src/core/rows.ts';
-import type { Acquirer } from './acquire.ts';
+import type { AppendBatch, AppendRow, Establishment, StoredRow } from '../src/core/rows.ts';
+import { N_AT, readU64, TS_AT } from '../src/protocol/message-frame.ts';
+import type { Acquired, Acquirer } from './acquire.ts';
 import type { Barrier } from './barrier.ts';
+import type { CommittedReader } from './committed-reader.ts';
 import type { DedupIndexer } from './dedup-indexer.ts';
 import type { DirtyMarks } from './dirty-marks.ts';
-import { readCommitted } from './log-walk.ts';
 import type { Term } from './term.ts';
 
 /** What a batch may take, retries and barrier included, before its outcome is given up as unknown. */
 const APPEND_MS_MAX = 8_000;
 const RETRY_MS = 100;
-const UNAVAILABLE_RETRY_MS = 1_000;
+const UNAVAILABLE: Claim = { t: 'unavailable', retryAfterMs: 1_000 };
 /** What `insertOwner` gives a new conversation. */
 const FIRST_FENCE = 1;
 const READ_CONFIRM_MS_MAX = 2_000;
@@ -28,6 +30,7 @@ const READ_CONFIRM_MS_MAX = 2_000;
 export interface CommittedLogOptions {
   readonly leases: LeaseTable;
   readonly log: LogTable;
+  readonly reader: CommittedReader;
   readonly term: Term;
   readonly barrier: Barrier;
   readonly acquirer: Acquirer;
@@ -40,6 +43,8 @@ export interface CommittedLogOptions {
 interface Owned {
   readonly fence: number;
   head: Seq;
+  /** Of the last row committed in this term. */
+  last: { readonly n: number; readonly ts: number } | undefined;
   /** Whether nothing of the term is of unknown outcome. */
   clean: boolean;
 }
@@ -58,26 +63,32 @@ export class CommittedLog implements MessageStore, Ownership {
   }
 
   async claim(conv: ConversationId): Promise<Claim> {
-    const { acquirer, term, dedup, log } = this.#o;
-    if (term.state !== 'live') return { t: 'unavailable', retryAfterMs: UNAVAILABLE_RETRY_MS };
+    const { acquirer, term } = this.#o;
+    if (term.state !== 'live') return UNAVAILABLE;
     const acquired = await acquirer.acquire(conv);
     switch (acquired.t) {
-      case 'owned': {
-        this.#owned.set(conv, { fence: acquired.fence, head: acquired.head, clean: true });
-        const x =
-          acquired.head === 0
-            ? 0
-            : ((await readCommitted(log, conv, acquired.head, acquired.head, false, 1))[0]?.x ?? 0);
-        await dedup.catchUp(conv, x, acquired.head);
-        return { t: 'owned', fence: acquired.fence };
-      }
+      case 'owned':
+        await this.#begin(conv, acquired);
+        return owned(acquired);
       case 'none':
         return { t: 'none', fence: FIRST_FENCE };
       case 'notOwner':
         return { t: 'notOwner', owner: acquired.owner };
       case 'unavailable':
-        return { t: 'unavailable', retryAfterMs: UNAVAILABLE_RETRY_MS };
+        return UNAVAILABLE;
     }
+  }
+
+  /** Before anything is served, each id of the log can be found: in the index, or among the rows since. */
+  async #begin(conv: ConversationId, { fence, head, recovered }: Acquired & { t: 'owned' }): Promise<void> {
+    const { dedup, reader } = this.#o;
+    const term = { fence, head, last: undefined, clean: true };
+    if (!recovered) dedup.resume(conv, head);
+    else {
+      const last = head === 0 ? [] : await reader.read(conv, head, head, false, { rowsMax: 1, bytesMax: 1 });
+      await dedup.catchUp(conv, last[0]?.x ?? 0, head);
+    }
+    this.#owned.set(conv, term);
   }
 
   append(batch: AppendBatch, listener: AppendListener): void {
@@ -111,7 +122,15 @@ export class CommittedLog implements MessageStore, Ownership {
     if (!(await barrier.pass(deadline - system.monotonic()))) return this.#unknown(owned);
     owned.head = batch.c + batch.rows.length;
     dedup.add(batch.conv, batch.rows);
+    const env = batch.rows.at(-1)?.env;
+    if (env !== undefined) owned.last = { n: readU64(env, N_AT), ts: readU64(env, TS_AT) };
+    if (owned.head === lastOfBucket(owned.head)) this.#writeHead(batch.conv, owned);
     return 'committed';
+  }
+
+  /** Where the next term begins to look, at the earliest: a hint, so nobody waits for it. */
+  #writeHead(conv: ConversationId, { head, last }: Owned): void {
+    if (last !== undefined) void this.#o.log.writeHead(conv, { head, ...last });
   }
 
   #unknown(owned: Owned): 'timedOutUnknown' {
@@ -119,19 +138,26 @@ export class CommittedLog implements MessageStore, Ownership {
     return 'timedOutUnknown';
   }
 
-  /** The first claim of a new conversation, then its rows; whoever comes second is fenced. */
+  /**
+   * The first claim of a new conversation (whoever comes second is fenced), then its rows. Whose creation ended
+   * between the two has an owner and no rows yet: it does not exist, and its owner may create it.
+   */
   async #establish(
     conv: ConversationId,
     establish: Establishment,
   ): Promise<'committed' | 'fenced' | 'unavailable' | 'timedOutUnknown'> {
-    const { leases, log, term } = this.#o;
-    // The small rows first: once the owner row is there, the conversation exists, and must be whole.
-    if ((await log.establish(establish)) !== 'written') return 'unavailable';
-    const inserted = await leases.insertOwner(conv, term.node);
-    if (inserted.t === 'unknown') return 'timedOutUnknown';
-    if (inserted.t === 'notApplied') return 'fenced';
-    this.#owned.set(conv, { fence: FIRST_FENCE, head: 0, clean: true });
-    return 'committed';
+    const { leases, log, term, dedup } = this.#o;
+    if (!this.#owned.has(conv)) {
+      const inserted = await leases.insertOwner(conv, term.node);
+      if (inserted.t === 'unavailable') return 'unavailable';
+      if (inserted.t === 'unknown') return 'timedOutUnknown';
+      if (inserted.t === 'notApplied') return 'fenced';
+      dedup.resume(conv, 0);
+      this.#owned.set(conv, { fence: FIRST_FENCE, head: 0, last: undefined, clean: true });
+    }
+    const written = await log.establish(establish);
+    if (written === 'written') return 'committed';
+    return written === 'unavailable' ? 'unavailable' : 'timedOutUnknown';
   }
 
   /** The same bytes until they are at a quorum, or time is up. */
@@ -139,7 +165,7 @@ export class CommittedLog implements MessageStore, Ownership {
     const { log, dedup, system, term } = this.#o;
     const { conv, fence, c } = batch;
     const x = dedup.indexed(conv);
-    const rows = batch.rows.map((row): LogRow => ({ ...row, fence, c, x }));
+    const rows = batch.rows.map((row) => logRow(row, fence, c, x));
     for (let tries = 0; ; tries++) {
       const outcome = await log.write(conv, rows);
       if (outcome === 'written') return outcome;
@@ -150,16 +176,14 @@ export class CommittedLog implements MessageStore, Ownership {
   }
 
   /** Committed rows; the caller knows that `to` is. */
-  async read(
+  read(
     conv: ConversationId,
     from: Seq,
     to: Seq,
     newestFirst: boolean,
     limits: ReadLimits,
   ): Promise<StoredRow[]> {
-    if (to < from) return [];
-    const rows = await readCommitted(this.#o.log, conv, from, to, newestFirst, limits.rowsMax);
-    return withinBytes(rows, newestFirst, limits.bytesMax);
+    return this.#o.reader.read(conv, from, to, newestFirst, limits);
   }
 
   head(conv: ConversationId): Promise<Seq> {
@@ -174,22 +198,60 @@ export class CommittedLog implements MessageStore, Ownership {
     return this.#o.barrier.pass(READ_CONFIRM_MS_MAX);
   }
 
+  /** Begins to index what is not indexed of the conversation's ids. */
+  hurry(conv: ConversationId): void {
+    this.#o.dedup.hurry(conv);
+  }
+
+  /**
+   * Ends the term of an actor that is sealed and owes nothing, by naming the next owner; its ids are all indexed.
+   * `offer` is called with what the owner row will say, just before. False: it did not take place, or that is not
+   * known; the conversation is then to be claimed anew.
+   */
+  async release(
+    conv: ConversationId,
+    next: NodeId,
+    offer: (fence: number, head: Seq) => void,
+  ): Promise<boolean> {
+    const { leases, term } = this.#o;
+    const owned = this.#owned.get(conv);
+    this.#owned.delete(conv);
+    this.#o.dedup.forget(conv);
+    if (owned === undefined || !owned.clean || term.state !== 'live') return false;
+    offer(owned.fence + 1, owned.head);
+    const released = await leases.release(conv, term.node, owned.fence, next, owned.head);
+    return released.t === 'applied';
+  }
+
+  /** Whether all ids of what is committed are indexed. */
+  isIndexed(conv: ConversationId): boolean {
+    const owned = this.#owned.get(conv);
+    return owned !== undefined && this.#o.dedup.isIndexed(conv);
+  }
+
   /** A term without loose ends may be resumed without a claim, once its ids are indexed. */
   letGo(conv: ConversationId, atRest: boolean): void {
     const owned = this.#owned.get(conv);
+    if (owned === undefined) return;
     this.#owned.delete(conv);
-    void this.#o.dedup.drop(conv).then(() => {
-      if (owned !== undefined && atRest && owned.clean) this.#o.acquirer.settle(conv, owned.fence);
-    });
+    if (!atRest || !owned.clean) this.#o.dedup.forget(conv);
+    else void this.#rest(conv, owned);
+  }
+
+  async #rest(conv: ConversationId, owned: Owned): Promise<void> {
+    const { dedup, acquirer } = this.#o;
+    await dedup.drop(conv);
+    if (this.#owned.has(conv)) return; // opened again meanwhile, by a claim
+    acquirer.settle(conv, owned.fence);
+    this.#writeHead(conv, owned);
   }
 }
 
-function withinBytes(rows: StoredRow[], newestFirst: boolean, bytesMax: number): StoredRow[] {
-  let bytes = 0;
-  for (let i = 0; i < rows.length; i++) {
-    const row = rows[newestFirst ? rows.length - 1 - i : i] as StoredRow;
-    bytes += row.env.length;
-    if (i > 0 && bytes > bytesMax) return newestFirst ? rows.slice(rows.length - i) : rows.slice(0, i);
-  }
-  return rows;
+function owned({ fence, recovered, warm }: Acquired & { t: 'owned' }): Claim {
+  return warm === undefined ? { t: 'owned', fence, recovered } : { t: 'owned', fence, recovered, warm };
+}
+
+/** One shape, made at once: a spread costs several times as much. */
+function logRow({ seq, m, env, user, device, cmid, hash }: AppendRow, fence: number, c: Seq, x: Seq): LogRow {
+  return { seq, m, env, user, device, cmid, hash, fence, c, x };
 }

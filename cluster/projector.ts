@@ -4,10 +4,16 @@ import type { EdgeLink, Logger, ProjectionStore, System } from '../src/core/port
 import type { ProjectionWrite } from '../src/core/rows.ts';
 
 const TICK_MS = 25;
-/** Rows per tick, 10,000 a second, … */
-const ROWS_PER_TICK_MAX = 256;
-/** … and while much else is to be done: conversations then wait, and are written once for more messages. */
-const ROWS_PER_BUSY_TICK_MAX = 48;
+
+/** How much may be written, which is a matter of what a row costs the store. */
+export interface ProjectionRates {
+  /** Rows per tick of 25 ms, … */
+  readonly rowsPerTick: number;
+  /** … and while much else is to be done: conversations then wait, and are written once for more messages. */
+  readonly rowsPerBusyTick: number;
+}
+export const PROJECTION_RATES: ProjectionRates = { rowsPerTick: 256, rowsPerBusyTick: 48 };
+
 /** Rows of one write when there is nothing else to do any more. */
 const ROWS_PER_FLUSH_MAX = 4_096;
 const BACKOFF_FIRST_MS = 200;
@@ -36,11 +42,14 @@ export class Projector {
   readonly #system: System;
   readonly #logger: Logger;
   readonly #isBusy: () => boolean;
+  readonly #rates: ProjectionRates;
   /** In the order of becoming due, since each interval is a constant: directs, and the rest. */
   readonly #queues: readonly [Map<ConversationId, Dirty>, Map<ConversationId, Dirty>] = [
     new Map(),
     new Map(),
   ];
+  /** Those that someone waits for: they go before all others. */
+  readonly #urgent = new Map<ConversationId, Dirty>();
   #writing = new Map<ConversationId, Dirty>();
   /** Whom the inbox does not show these conversations yet. */
   readonly #remembered = new Map<UserId, Set<ConversationId>>();
@@ -58,7 +67,9 @@ export class Projector {
     system: System,
     logger: Logger,
     isBusy: () => boolean = () => false,
+    rates: ProjectionRates = PROJECTION_RATES,
   ) {
+    this.#rates = rates;
     this.#isBusy = isBusy;
     this.#store = store;
     this.#edge = edge;
@@ -72,7 +83,7 @@ export class Projector {
   }
 
   get pending(): number {
-    return this.#queues[0].size + this.#queues[1].size + this.#writing.size;
+    return this.#urgent.size + this.#queues[0].size + this.#queues[1].size + this.#writing.size;
   }
 
   isDirty(conv: ConversationId): boolean {
@@ -82,8 +93,8 @@ export class Projector {
   /** The lowest slot that a start after a crash must still walk. */
   oldestSlot(current: number): number {
     let oldest = current;
-    for (const items of [...this.#queues, this.#writing])
-      for (const item of items.values()) oldest = Math.min(oldest, item.slot);
+    for (const items of [this.#urgent, ...this.#queues, this.#writing])
+      for (const { slot } of items.values()) if (slot > 0) oldest = Math.min(oldest, slot);
     return oldest;
   }
 
@@ -115,6 +126,18 @@ export class Projector {
     }
   }
 
+  /** Has what waits of the conversation written next. */
+  hurry(conv: ConversationId): void {
+    for (const queue of this.#queues) {
+      const item = queue.get(conv);
+      if (item === undefined) continue;
+      queue.delete(conv);
+      item.dueAt = 0;
+      this.#urgent.set(conv, item);
+    }
+    this.#tick();
+  }
+
   /** Tells a user who connects now of all that the inbox may not show yet. */
   announce(user: UserId): void {
     for (const conv of this.#remembered.get(user) ?? []) {
@@ -133,7 +156,7 @@ export class Projector {
   }
 
   #find(conv: ConversationId): Dirty | undefined {
-    return this.#queues[0].get(conv) ?? this.#queues[1].get(conv);
+    return this.#urgent.get(conv) ?? this.#queues[0].get(conv) ?? this.#queues[1].get(conv);
   }
 
   #tick(): void {
@@ -154,6 +177,7 @@ export class Projector {
     this.#first = this.#first === 0 ? 1 : 0;
     let rows = 0;
     for (const queue of [
+      this.#urgent,
       this.#queues[this.#first],
       this.#queues[1 - this.#first] as Map<ConversationId, Dirty>,
     ]) {
@@ -169,7 +193,7 @@ export class Projector {
 
   #rowsMax(): number {
     if (this.#whenWritten.length > 0) return ROWS_PER_FLUSH_MAX;
-    return this.#isBusy() ? ROWS_PER_BUSY_TICK_MAX : ROWS_PER_TICK_MAX;
+    return this.#isBusy() ? this.#rates.rowsPerBusyTick : this.#rates.rowsPerTick;
   }
 
   async #write(): Promise<void> {
@@ -190,7 +214,7 @@ export class Projector {
       );
     }
     this.#isWriting = false;
-    if (this.#writing.size === 0 && this.#whenWritten.length > 0) this.#tick();
+    if (this.#writing.size === 0 && (this.#whenWritten.length > 0 || this.#urgent.size > 0)) this.#tick();
   }
 
   #written(writes: readonly ProjectionWrite[]): void {

@@ -34,6 +34,9 @@ export class Router implements OwnerLink {
     this.#here.announce(user);
   }
 
+  /** Whom the edge of this process knows is its own business. */
+  depart(): void {}
+
   /** Takes nothing in any more; what was taken in goes on. */
   stopIntake(): void {
     this.#draining = true;

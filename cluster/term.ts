@@ -1,4 +1,4 @@
-import type { LeaseTable } from '../src/core/cluster-ports.ts';
+import type { Beat, LeaseTable } from '../src/core/cluster-ports.ts';
 import type { NodeId } from '../src/core/ids.ts';
 import type { Logger, System, Timer } from '../src/core/ports.ts';
 
@@ -14,8 +14,8 @@ export interface TermOptions {
   readonly logger: Logger;
   /** Whether the bus is up. */
   readonly busUp: () => boolean;
-  /** The oldest slot that may hold a conversation neither passivated nor listed later. */
-  readonly dirtyFrom: () => number;
+  /** What the next heartbeat is to say. */
+  readonly beat: () => Beat;
 }
 
 const HEARTBEAT_MS = 1_000;
@@ -63,11 +63,10 @@ export class Term {
       node,
       state: 'live',
       hb: 0,
-      bus: this.#options.busUp(),
       addr,
       roles,
-      dirtyFrom: this.#options.dirtyFrom(),
       walked: false,
+      ...this.#options.beat(),
     } as const;
     for (let shown = false; !shown; ) {
       const inserted = await this.#table.insertNode(row);
@@ -83,6 +82,11 @@ export class Term {
       system.every(HEARTBEAT_MS, () => void this.#beat()),
       system.every(LOOK_MS, () => this.#look()),
     ];
+  }
+
+  /** Says now what the next heartbeat would. */
+  sayNow(): void {
+    if (this.#timers.length > 0) void this.#beat();
   }
 
   /** What barriers found: a failing one counts against the node's health, an ended term ends it. */
@@ -106,8 +110,7 @@ export class Term {
     if (this.#beating || this.#state === 'over') return;
     this.#beating = true;
     const started = this.#options.system.monotonic();
-    const { busUp, dirtyFrom } = this.#options;
-    const beat = await this.#table.heartbeat(this.node, ++this.#hb, busUp(), dirtyFrom());
+    const beat = await this.#table.heartbeat(this.node, ++this.#hb, this.#options.beat());
     this.#beating = false;
     if (beat.t === 'notApplied') this.#end('a heartbeat was not applied');
     else if (beat.t === 'applied') {

@@ -71,6 +71,12 @@ export class Watcher {
     return seen.reads >= READS_MIN && seen.until - seen.since >= this.#timeoutMs;
   }
 
+  /** Ms for which the node's heartbeat has been seen unchanged; since the last failed read, at most. */
+  beatAgeMs(node: NodeId): number {
+    const seen = this.#seen.get(node);
+    return seen === undefined ? 0 : Math.round(seen.until - seen.since);
+  }
+
   /** One read of all leases. */
   async look(): Promise<void> {
     if (this.#reading) return;

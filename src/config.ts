@@ -1,4 +1,17 @@
+import type { ScyllaOptions } from './adapters/scylla/options.ts';
 import {
+  CLUSTER_SETTINGS,
+  type ClusterConfig,
+  checkCluster,
+  checkScylla,
+  composeCluster,
+  composeScylla,
+  MODE_SETTINGS,
+  SCYLLA_SETTINGS,
+  type SettingValues,
+} from './config-cluster.ts';
+import {
+  adminToken,
   choice,
   file,
   flag,
@@ -19,25 +32,30 @@ const PREFIX = 'CARILLON_';
 
 const SETTINGS = {
   host: text('HOST', '127.0.0.1', 'Address to listen on.'),
-  port: integer('PORT', 0, 65_535, '8080', 'Port of sockets, HTTP and the page; 0 picks a free one.'),
+  port: integer(
+    'PORT',
+    0,
+    65_535,
+    '8080',
+    'Port of sockets, HTTP and the page; 0 picks a free one. A sequencer alone has none.',
+  ),
   adminPort: optional(
     integer(
       'ADMIN_PORT',
       0,
       65_535,
       undefined,
-      'Port of /metrics, /healthz and /readyz alone. Off if not set.',
+      'Port of /metrics, /healthz, /readyz and /ring alone. Off if not set.',
+    ),
+  ),
+  adminToken: optional(
+    adminToken(
+      'ADMIN_TOKEN',
+      'Lets whoever gives it ask /ring on the admin port. Not set: this machine alone.',
     ),
   ),
   dataDir: text('DATA_DIR', './data', 'Directory of the embedded store; made if missing.'),
-  roles: choice('ROLES', ['all'], 'all', 'Parts of the server that this process runs.', [
-    'edge',
-    'sequencer',
-    'push',
-  ]),
-  store: choice('STORE', ['lmdb'], 'lmdb', 'Where messages are kept.', ['scylla']),
-  bus: choice('BUS', ['memory'], 'memory', 'How nodes talk to one another.', ['nats']),
-  presence: choice('PRESENCE', ['memory'], 'memory', 'Where presence is kept.', ['redis']),
+  ...MODE_SETTINGS,
   auth: choice(
     'AUTH',
     ['dev', 'jwt'],
@@ -98,32 +116,21 @@ const SETTINGS = {
     'The least that is logged.',
   ),
   logFormat: choice('LOG_FORMAT', ['auto', 'json', 'text'], 'auto', 'auto is text on a terminal, else json.'),
+  ...CLUSTER_SETTINGS,
 };
 
-type Values = {
-  [K in keyof typeof SETTINGS]: (typeof SETTINGS)[K] extends Setting<infer T> ? T : never;
-};
+type Table = Readonly<Record<string, Setting<unknown>>>;
+type Values = SettingValues<typeof SETTINGS>;
 
-/** Settings of later versions, which are no misspelling. */
-const LATER = [
-  'ADMIN_TOKEN',
-  'LEASE_TIMEOUT_MS',
-  'NATS_CREDS',
-  'NATS_PASSWORD',
-  'NATS_TLS_CA',
-  'NATS_URL',
-  'NATS_USER',
-  'REDIS_URL',
-  'SCYLLA_ADDRESS_MAP',
-  'SCYLLA_CONTACT_POINTS',
-  'SCYLLA_KEYSPACE',
-  'SCYLLA_LOCAL_DC',
-  'SCYLLA_PASSWORD',
-  'SCYLLA_TLS_CA',
-  'SCYLLA_USER',
-];
 /** Of the tests and the bench, not of the server. */
-const ELSEWHERE = ['REQUIRE_SERVICES'];
+const ELSEWHERE = [
+  'REQUIRE_SERVICES',
+  'TEST_CASSANDRA',
+  'TEST_NATS',
+  'TEST_REDIS',
+  'FUZZ_FRAMES',
+  'FUZZ_SEED',
+];
 
 export type AuthConfig =
   | { readonly kind: 'dev' }
@@ -134,17 +141,33 @@ export type AuthConfig =
       readonly audience: string;
     };
 
-export interface Config
-  extends Readonly<
-    Omit<Values, 'auth' | 'jwtKey' | 'jwtJwksUrl' | 'jwtIssuer' | 'jwtAudience' | 'tlsCert' | 'tlsKey'>
-  > {
+type Composed =
+  | 'auth'
+  | 'jwtKey'
+  | 'jwtJwksUrl'
+  | 'jwtIssuer'
+  | 'jwtAudience'
+  | 'tlsCert'
+  | 'tlsKey'
+  | Exclude<keyof typeof MODE_SETTINGS, 'roles'>
+  | keyof typeof CLUSTER_SETTINGS;
+
+export interface Config extends Readonly<Omit<Values, Composed>> {
   readonly auth: AuthConfig;
   readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
+  /** undefined: embedded, all in one process. */
+  readonly cluster: ClusterConfig | undefined;
 }
 
-export type LoadedConfig =
-  | { readonly ok: true; readonly config: Config; readonly warnings: readonly string[] }
+export type Loaded<T> =
+  | { readonly ok: true; readonly config: T; readonly warnings: readonly string[] }
   | { readonly ok: false; readonly problems: readonly string[]; readonly warnings: readonly string[] };
+
+export type LoadedConfig = Loaded<Config>;
+
+export type { ClusterConfig } from './config-cluster.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
 
 interface Given {
   /** As the user wrote its name. */
@@ -156,32 +179,25 @@ interface Given {
  * Reads the settings from flags (`--data-dir X`, `--data-dir=X`; a switch alone is true), else from
  * CARILLON_* variables (an empty one counts as not set). All problems are told at once.
  */
-export function loadConfig(
-  args: readonly string[],
-  env: Readonly<Record<string, string | undefined>>,
-): LoadedConfig {
-  const problems: string[] = [];
-  const warnings: string[] = [];
-  const given = new Map<string, Given>();
-  readVariables(env, given, warnings);
-  readFlags(args, given, problems);
-
-  const values: Record<string, unknown> = {};
-  for (const [key, setting] of Object.entries(SETTINGS)) {
-    const { label, text } = given.get(setting.name) ?? {
-      label: PREFIX + setting.name,
-      text: setting.default,
-    };
-    if (text === undefined) continue;
-    const parsed = setting.parse(text);
-    if ('must' in parsed) problems.push(`${label}=${JSON.stringify(text)}: must be ${parsed.must}`);
-    // A wrong value counts as given, so that what is wrong beside it is told too.
-    values[key] = 'value' in parsed ? parsed.value : text;
-  }
-  checkAuth(values as Values, problems, warnings);
-  checkPairs(values as Values, problems);
+export function loadConfig(args: readonly string[], env: Environment): LoadedConfig {
+  const { values, isGiven, problems, warnings } = read<Values>(SETTINGS, args, env);
+  checkAuth(values, problems, warnings);
+  checkPorts(values, problems, warnings);
+  checkCluster(values, isGiven, problems);
   if (problems.length > 0) return { ok: false, problems, warnings };
-  return { ok: true, config: compose(values as Values), warnings };
+  return { ok: true, config: compose(values), warnings };
+}
+
+/** Reads in the same way what is set of the cluster's store alone, for what works on it without a server. */
+export function loadScylla(args: readonly string[], env: Environment): Loaded<ScyllaOptions> {
+  const { values, problems, warnings } = read<SettingValues<typeof SCYLLA_SETTINGS>>(
+    SCYLLA_SETTINGS,
+    args,
+    env,
+  );
+  checkScylla(values, problems);
+  if (problems.length > 0) return { ok: false, problems, warnings };
+  return { ok: true, config: composeScylla(values), warnings };
 }
 
 /** The settings for people, two lines each. */
@@ -196,24 +212,73 @@ export function settingsHelp(): string {
   return lines.join('\n');
 }
 
-function readVariables(
-  env: Readonly<Record<string, string | undefined>>,
-  given: Map<string, Given>,
-  warnings: string[],
-): void {
-  const names = Object.values(SETTINGS).map((setting) => setting.name);
+/** A setting as a flag of the command line. */
+export interface SettingFlag {
+  /** Without the dashes. */
+  readonly name: string;
+  readonly value: string;
+  readonly help: string;
+}
+
+/** The flags that loadScylla takes. */
+export function scyllaFlags(): readonly SettingFlag[] {
+  return Object.values(SCYLLA_SETTINGS).map(({ name, type, help }) => ({
+    name: flagOf(name).slice(2),
+    value: type,
+    help: `${help} (${PREFIX}${name})`,
+  }));
+}
+
+interface Reading<V> {
+  /** A wrong value is there as the text that it is, so that what is wrong beside it is told too. */
+  readonly values: V;
+  readonly isGiven: (name: string) => boolean;
+  readonly problems: string[];
+  readonly warnings: string[];
+}
+
+function read<V>(table: Table, args: readonly string[], env: Environment): Reading<V> {
+  const problems: string[] = [];
+  const warnings: string[] = [];
+  const given = new Map<string, Given>();
+  readVariables(table, env, given, warnings);
+  readFlags(table, args, given, problems);
+  const values: Record<string, unknown> = {};
+  for (const [key, setting] of Object.entries(table)) {
+    const { label, text } = given.get(setting.name) ?? {
+      label: PREFIX + setting.name,
+      text: setting.default,
+    };
+    if (text === undefined) continue;
+    const parsed = setting.parse(text);
+    if ('must' in parsed) {
+      const shown = setting.secret ? label : `${label}=${JSON.stringify(text)}`;
+      problems.push(`${shown}: must be ${parsed.must}`);
+    }
+    values[key] = 'value' in parsed ? parsed.value : text;
+  }
+  return { values: values as V, isGiven: (name) => given.has(name), problems, warnings };
+}
+
+function readVariables(table: Table, env: Environment, given: Map<string, Given>, warnings: string[]): void {
+  const names = Object.values(table).map((setting) => setting.name);
+  const all = Object.values(SETTINGS).map((setting) => setting.name);
   for (const [variable, text] of Object.entries(env)) {
     if (!variable.startsWith(PREFIX) || text === undefined || text === '') continue;
     const name = variable.slice(PREFIX.length);
     if (names.includes(name)) given.set(name, { label: variable, text });
-    else if (LATER.includes(name)) warnings.push(`${variable} is not used by this version`);
-    else if (!ELSEWHERE.includes(name))
+    else if (!all.includes(name) && !ELSEWHERE.includes(name))
       warnings.push(`${variable} is no setting; did you mean ${PREFIX}${nearest(name, names)}?`);
   }
 }
 
-function readFlags(args: readonly string[], given: Map<string, Given>, problems: string[]): void {
-  const settings = Object.values(SETTINGS);
+function readFlags(
+  table: Table,
+  args: readonly string[],
+  given: Map<string, Given>,
+  problems: string[],
+): void {
+  const settings = Object.values(table);
   for (let i = 0; i < args.length; i++) {
     const argument = args[i] as string;
     if (!argument.startsWith('--')) {
@@ -278,20 +343,37 @@ function checkAuth(values: Values, problems: string[], warnings: string[]): void
   }
 }
 
-function checkPairs({ tlsCert, tlsKey, port, adminPort }: Values, problems: string[]): void {
+function checkPorts(values: Values, problems: string[], warnings: string[]): void {
+  const { tlsCert, tlsKey, port, adminPort, roles } = values;
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
     problems.push('CARILLON_TLS_CERT and CARILLON_TLS_KEY go together: set both or neither');
   }
-  if (adminPort === port && port !== 0)
+  const sequencerAlone = roles.sequencer && !roles.edge;
+  if (adminPort === port && port !== 0 && !sequencerAlone)
     problems.push(`CARILLON_ADMIN_PORT must differ from CARILLON_PORT (${port})`);
+  if (adminPort === undefined && sequencerAlone)
+    warnings.push('without CARILLON_ADMIN_PORT a sequencer alone has no /readyz, /healthz and /metrics');
 }
 
 function compose(values: Values): Config {
-  const { auth, jwtKey, jwtJwksUrl, jwtIssuer, jwtAudience, tlsCert, tlsKey, ...rest } = values;
+  const { auth, jwtKey, jwtJwksUrl, jwtIssuer, jwtAudience, tlsCert, tlsKey } = values;
   return {
-    ...rest,
+    ...plain(values),
     auth: auth === 'dev' ? { kind: 'dev' } : jwtConfig(jwtKey, jwtJwksUrl, jwtIssuer, jwtAudience),
     tls: tlsCert !== undefined && tlsKey !== undefined ? { certFile: tlsCert, keyFile: tlsKey } : undefined,
+    cluster: composeCluster(values),
+  };
+}
+
+/** What is in the config as it was read. */
+function plain(values: Values): Omit<Values, Composed> {
+  const { host, port, adminPort, adminToken: token, dataDir, roles, trustProxy, origins } = values;
+  const { sockets, logLevel, logFormat } = values;
+  const { sendsPerSecond, sendBurst, connectionsMax, connectionsPerAddressMax } = values;
+  return {
+    ...{ host, port, adminPort, adminToken: token, dataDir, roles, trustProxy, origins },
+    ...{ sockets, logLevel, logFormat },
+    ...{ sendsPerSecond, sendBurst, connectionsMax, connectionsPerAddressMax },
   };
 }
 

@@ -1,4 +1,4 @@
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 
 /** The kinds of settings, and how each reads its text. */
 
@@ -11,6 +11,8 @@ export interface Setting<T> {
   /** As one would write it; undefined: none. */
   readonly default: string | undefined;
   readonly help: string;
+  /** What was given is not shown when it is wrong: a password may be in it. */
+  readonly secret?: true;
   readonly parse: (text: string) => Parsed<T>;
 }
 
@@ -21,6 +23,22 @@ export function text<D extends string | undefined>(name: string, fallback: D, he
   const parse = (given: string): Parsed<string> =>
     given.trim() === '' ? { must: 'text, not blank' } : { value: given };
   return { name, type: 'text', default: fallback, help, parse };
+}
+
+export function password(name: string, help: string): Setting<string> {
+  return {
+    ...text(name, undefined, `${help} Better as a variable: flags show in the list of processes.`),
+    secret: true,
+  };
+}
+
+/** What whoever knows it may do: long enough not to be guessed. */
+export function adminToken(name: string, help: string): Setting<string> {
+  const parse = (given: string): Parsed<string> =>
+    /^[\x21-\x7e]{16,}$/.test(given)
+      ? { value: given }
+      : { must: '16 or more printable ASCII characters without blanks' };
+  return { ...password(name, help), parse };
 }
 
 export function integer(
@@ -43,16 +61,10 @@ export function choice<const C extends string>(
   choices: readonly C[],
   fallback: NoInfer<C>,
   help: string,
-  later: readonly string[] = [],
 ): Setting<C> {
   const parse = (given: string): Parsed<C> => {
     const value = choices.find((one) => one === given);
-    if (value !== undefined) return { value };
-    const known = choices.length === 1 ? `${choices[0]}` : `one of ${choices.join(', ')}`;
-    const asked = given.split(',').filter((one) => later.includes(one.trim()));
-    return {
-      must: asked.length > 0 ? `${known}: this version does not support ${asked.join(', ')} yet` : known,
-    };
+    return value === undefined ? { must: `one of ${choices.join(', ')}` } : { value };
   };
   return { name, type: choices.join(' | '), default: fallback, help, parse };
 }
@@ -71,10 +83,32 @@ export function file(name: string, help: string): Setting<string> {
       accessSync(given, constants.R_OK);
       return { value: given };
     } catch (error) {
-      return { must: `a file that can be read (${error instanceof Error ? error.message : String(error)})` };
+      return unreadable(error);
     }
   };
   return { name, type: 'file', default: undefined, help, parse };
+}
+
+/** A file that is read at once; its text is the value if `holds` says that it is what it should be. */
+export function contents(
+  name: string,
+  help: string,
+  what: string,
+  holds: (text: string) => boolean,
+): Setting<string> {
+  const parse = (given: string): Parsed<string> => {
+    try {
+      const value = readFileSync(given, 'utf8');
+      return holds(value) ? { value } : { must: `a file with ${what}` };
+    } catch (error) {
+      return unreadable(error);
+    }
+  };
+  return { name, type: 'file', default: undefined, help, parse };
+}
+
+function unreadable(error: unknown): { readonly must: string } {
+  return { must: `a file that can be read (${error instanceof Error ? error.message : String(error)})` };
 }
 
 export function jwksUrl(name: string, help: string): Setting<string> {

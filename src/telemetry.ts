@@ -1,9 +1,41 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Registry } from 'prom-client';
 import { pino, type DestinationStream } from 'pino';
+import {
+  type NatsTelemetry,
+  natsMetrics,
+  type RedisTelemetry,
+  redisMetrics,
+  type ScyllaTelemetry,
+  scyllaMetrics,
+} from './adapter-metrics.ts';
+import {
+  type ClusterMetrics,
+  clusterMetrics,
+  type PeerNumbers,
+  type PeerSide,
+  peerMetrics,
+} from './cluster-metrics.ts';
 import { CLOSES, type CloseReason, type ErrorCode, ERRORS } from './core/errors.ts';
 import type { Logger } from './core/ports.ts';
+import {
+  counters,
+  gauges,
+  histogram,
+  labelled,
+  LATENCY_BUCKETS,
+  type Measure,
+  type Numbers,
+  ROWS_BUCKETS,
+  zeros,
+} from './metric-kinds.ts';
 
-/** Logs and metrics: the one place where metric names are declared. */
+export type { ClusterMetrics } from './cluster-metrics.ts';
+export type { Measure } from './metric-kinds.ts';
+
+/**
+ * Logs and metrics. The names of metrics are declared here, and of those that a cluster alone has in
+ * adapter-metrics.ts and cluster-metrics.ts.
+ */
 
 const COUNTERS = {
   framesIn: ['carillon_frames_in_total', 'Frames received from clients.'],
@@ -25,16 +57,6 @@ const GAUGES = {
   mailboxBytes: ['carillon_mailbox_bytes', 'Bytes of requests waiting in the mailboxes of all actors.'],
 } as const;
 
-const BATCH_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
-const LATENCY_BUCKETS = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
-
-type Numbers<K extends string> = Record<K, number>;
-
-/** Anything that takes one measured value. */
-export interface Measure {
-  observe(value: number): void;
-}
-
 export interface Metrics {
   /** Plain numbers that the hot path adds to; a scrape copies them. They only rise. */
   readonly counts: Numbers<keyof typeof COUNTERS>;
@@ -46,6 +68,13 @@ export interface Metrics {
   readonly closes: Numbers<CloseReason>;
   readonly appendBatchRows: Measure;
   readonly appendSeconds: Measure;
+  /** Of adapters and of cluster nodes: registered when first asked for, and the same object ever after. */
+  scylla(): ScyllaTelemetry;
+  nats(): NatsTelemetry;
+  redis(): RedisTelemetry;
+  cluster(): ClusterMetrics;
+  /** Shows these numbers as those of that side. */
+  peers(side: PeerSide, numbers: PeerNumbers): void;
   /** Runs `refresh` before each scrape. */
   beforeScrape(refresh: () => void): void;
   /** The Prometheus text and its media type. */
@@ -54,54 +83,41 @@ export interface Metrics {
 
 export function createMetrics(): Metrics {
   const registry = new Registry();
-  const registers = [registry];
   collectDefaultMetrics({ register: registry });
 
   const counts = zeros(COUNTERS);
-  for (const [key, [name, help]] of entries(COUNTERS)) {
-    new Counter({
-      name,
-      help,
-      registers,
-      collect() {
-        copy(this, counts[key]);
-      },
-    });
-  }
-  const gauges = zeros(GAUGES);
-  for (const [key, [name, help]] of entries(GAUGES)) {
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(gauges[key]);
-      },
-    });
-  }
+  counters(registry, COUNTERS, [[{}, counts]]);
+  const states = zeros(GAUGES);
+  gauges(registry, GAUGES, [[{}, states]]);
   const errors = zeros(ERRORS);
   labelled(registry, 'carillon_errors_total', 'Errors told to clients.', 'code', errors);
   const closes = zeros(CLOSES);
   labelled(registry, 'carillon_closes_total', 'Sockets that the server closed.', 'reason', closes);
 
+  const peers = once(() => peerMetrics(registry));
   const refreshes: (() => void)[] = [];
   return {
     counts,
-    gauges,
+    gauges: states,
     errors,
     closes,
-    appendBatchRows: new Histogram({
-      name: 'carillon_append_batch_rows',
-      help: 'Rows per append of a conversation.',
-      buckets: BATCH_BUCKETS,
-      registers,
-    }),
-    appendSeconds: new Histogram({
-      name: 'carillon_append_seconds',
-      help: 'Time from an append to its outcome.',
-      buckets: LATENCY_BUCKETS,
-      registers,
-    }),
+    appendBatchRows: histogram(
+      registry,
+      'carillon_append_batch_rows',
+      'Rows per append of a conversation.',
+      ROWS_BUCKETS,
+    ),
+    appendSeconds: histogram(
+      registry,
+      'carillon_append_seconds',
+      'Time from an append to its outcome.',
+      LATENCY_BUCKETS,
+    ),
+    scylla: once(() => scyllaMetrics(registry)),
+    nats: once(() => natsMetrics(registry)),
+    redis: once(() => redisMetrics(registry)),
+    cluster: once(() => clusterMetrics(registry)),
+    peers: (side, numbers) => peers()(side, numbers),
     beforeScrape: (refresh) => void refreshes.push(refresh),
     scrape: async () => {
       for (const refresh of refreshes) refresh();
@@ -110,38 +126,10 @@ export function createMetrics(): Metrics {
   };
 }
 
-function entries<K extends string, V>(table: Readonly<Record<K, V>>): [K, V][] {
-  return Object.entries(table) as [K, V][];
-}
-
-function zeros<K extends string>(table: Readonly<Record<K, unknown>>): Numbers<K> {
-  const numbers = {} as Numbers<K>;
-  for (const [key] of entries(table)) numbers[key] = 0;
-  return numbers;
-}
-
-function copy(counter: Counter, value: number): void {
-  counter.reset();
-  counter.inc(value);
-}
-
-function labelled(
-  registry: Registry,
-  name: string,
-  help: string,
-  label: string,
-  numbers: Numbers<string>,
-): void {
-  new Counter({
-    name,
-    help,
-    labelNames: [label],
-    registers: [registry],
-    collect() {
-      this.reset();
-      for (const [key, value] of Object.entries(numbers)) this.inc({ [label]: key }, value);
-    },
-  });
+/** Makes it at the first call. */
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
 }
 
 export interface LogOptions {

@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { join, posix } from 'node:path';
+import { type SharedServices, startShared } from './services/shared.ts';
 import { listFiles, ROOT } from './tidy/tree.ts';
 
 interface Check {
@@ -21,11 +22,11 @@ const CHECKS: readonly Check[] = [
 /** The heavy tests start processes of their own, and some compare times: side by side they would disturb one another. */
 const FILES_AT_ONCE = 1;
 /** No test takes so long: one that does hangs. */
-const TEST_TIMEOUT_MS = 240_000;
+const TEST_TIMEOUT_MS = 480_000;
 
-/** They start Cassandra, NATS and Redis: `npm run test:services` names them. */
-const OF_SERVICES =
-  /^test\/(contract|integration|unit\/services)\/.*(scylla|cassandra|nats|redis).*\.test\.ts$/;
+/** They need Cassandra, NATS or Redis: `npm run test:services` runs them alone, CI runs them with the others. */
+const OF_SERVICES = /^test\/.*(scylla|cassandra|nats|redis).*\.test\.ts$/;
+const MUST_USE_SERVICES = process.env['CARILLON_REQUIRE_SERVICES'] === '1';
 
 process.exitCode = (await runChecks()) ? await runTests(selectTests(process.argv.slice(2))) : 1;
 
@@ -45,14 +46,15 @@ async function runCheck({ name, command: [bin, ...args] }: Check): Promise<boole
 }
 
 function selectTests(args: readonly string[]): string[] {
-  const ofServices = args.includes('--services');
-  const wanted = args.filter((arg) => arg !== '--services');
-  const all = listFiles().filter(
-    (path) => /^test\/.*\.test\.ts$/.test(path) && OF_SERVICES.test(path) === ofServices,
-  );
-  if (wanted.length === 0) return all;
-  const chosen = wanted.map((each) => posix.normalize(each).replace(/\/$/, ''));
-  return all.filter((path) => chosen.some((each) => path === each || path.startsWith(`${each}/`)));
+  const servicesAlone = args.includes('--services');
+  const wanted = args
+    .filter((arg) => arg !== '--services')
+    .map((each) => posix.normalize(each).replace(/\/$/, ''));
+  const all = listFiles().filter((path) => /^test\/.*\.test\.ts$/.test(path));
+  if (wanted.length > 0)
+    return all.filter((path) => wanted.some((each) => path === each || path.startsWith(`${each}/`)));
+  if (servicesAlone) return all.filter((path) => OF_SERVICES.test(path));
+  return MUST_USE_SERVICES ? all : all.filter((path) => !OF_SERVICES.test(path));
 }
 
 async function runTests(files: readonly string[]): Promise<number> {
@@ -60,18 +62,44 @@ async function runTests(files: readonly string[]): Promise<number> {
     console.error('No test file matches.');
     return 1;
   }
+  const services = files.some((path) => OF_SERVICES.test(path)) ? await startServices() : undefined;
   const options = [`--test-concurrency=${FILES_AT_ONCE}`, `--test-timeout=${TEST_TIMEOUT_MS}`];
   const { code } = await run(
     ['--import', 'tsx', '--test', '--test-reporter=spec', ...options, ...files],
     'inherit',
+    services?.env,
   );
+  await services?.stop();
   return code;
 }
 
+/** Where they can't be had, each test that needs them says so: a skip, or in CI a failure. */
+async function startServices(): Promise<SharedServices | undefined> {
+  const start = performance.now();
+  try {
+    const services = await startShared();
+    console.log(`ok    Cassandra, NATS and Redis (${((performance.now() - start) / 1000).toFixed(1)} s)`);
+    return services;
+  } catch (error) {
+    console.log(
+      `FAILED Cassandra, NATS and Redis: ${error instanceof Error ? error.message : String(error)}`,
+    );
+    return undefined;
+  }
+}
+
 /** Runs node with `args` in the root of the repository; a child ended by a signal counts as code 1. */
-function run(args: readonly string[], output: 'pipe' | 'inherit'): Promise<{ code: number; output: string }> {
+function run(
+  args: readonly string[],
+  output: 'pipe' | 'inherit',
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ code: number; output: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', output, output] });
+    const child = spawn(process.execPath, args, {
+      cwd: ROOT,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', output, output],
+    });
     const chunks: Buffer[] = [];
     child.stdout?.on('data', (chunk: Buffer) => chunks.push(chunk));
     child.stderr?.on('data', (chunk: Buffer) => chunks.push(chunk));

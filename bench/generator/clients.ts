@@ -2,7 +2,7 @@
 import { CLOSES } from '../../src/core/errors.ts';
 import { decodeServer, encodeClient } from '../../src/protocol/client-codec.ts';
 import type { ClientFrame, ServerFrame } from '../../src/protocol/frames.ts';
-import type { Target } from '../plan.ts';
+import type { Address, Target } from '../plan.ts';
 import { user } from '../topology.ts';
 import { ACK, MESSAGE, SEND } from './frames.ts';
 import { type FrameHandler, WireSocket } from './socket.ts';
@@ -55,7 +55,8 @@ export class Clients implements FrameHandler {
   }
 
   async #connectOne(index: number): Promise<void> {
-    const { host, port, path, subprotocol } = this.#target;
+    const { addresses, path, subprotocol } = this.#target;
+    const { host, port } = addresses[index % addresses.length] as Address;
     const socket = await WireSocket.connect({ host, port, path, subprotocol, handler: this, index });
     this.sockets[index] = socket;
     this.#nextId[index] = 1;

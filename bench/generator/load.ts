@@ -9,8 +9,9 @@ import {
 import { uuidFromBytes } from '../../src/core/ids.ts';
 import type { ServerFrame } from '../../src/protocol/frames.ts';
 import { Checker } from '../checker.ts';
-import type { CpuUse, LoadPlan, LoadResult } from '../plan.ts';
+import type { LoadPlan, LoadResult } from '../plan.ts';
 import { CpuMeter } from '../process-stats.ts';
+import { ClusterMeter } from '../scrape.ts';
 import { directs, group, type Topology, user } from '../topology.ts';
 import { Clients, type LoadHandler } from './clients.ts';
 import * as frames from './frames.ts';
@@ -19,6 +20,8 @@ import { Sender } from './sender.ts';
 
 const SETTLE_MS_MAX = 15_000;
 const PROGRESS_MS = 1_000;
+
+type Measured = Pick<LoadResult, 'seconds' | 'acked' | 'deliveries' | 'cpu' | 'cluster'>;
 
 export class Load implements LoadHandler {
   readonly #plan: LoadPlan;
@@ -45,8 +48,8 @@ export class Load implements LoadHandler {
     this.#progress = progress;
     this.#topology =
       plan.job === 'group' || plan.job === 'publish'
-        ? group(plan.connections, plan.senders, `bench ${plan.target.pid}`)
-        : directs(plan.connections, plan.conversations);
+        ? group(plan.connections, plan.senders, `bench ${plan.target.processes[0]?.pid}`)
+        : directs(plan.connections, plan.conversations, plan.target.addresses.length > 1);
     const views = plan.job === 'echo' ? 0 : this.#topology.members;
     this.#checker = new Checker(views === 0 ? 0 : this.#topology.conversations, views);
     this.#clients = new Clients(plan.target, (text) => this.#checker.problem(text));
@@ -77,9 +80,10 @@ export class Load implements LoadHandler {
     return this.#result(measured);
   }
 
-  async #measure(): Promise<{ seconds: number; acked: number; deliveries: number; cpu: CpuUse | undefined }> {
-    const { target } = this.#plan;
-    const meter = new CpuMeter(target.pid);
+  async #measure(): Promise<Measured> {
+    const { processes, admin } = this.#plan.target;
+    const clusterMeter = admin && (await ClusterMeter.start(admin));
+    const meter = new CpuMeter(processes);
     const startedAt = performance.now();
     this.#acked = 0;
     this.#deliveries = 0;
@@ -90,7 +94,8 @@ export class Load implements LoadHandler {
     this.#measuring = false;
     const seconds = (performance.now() - startedAt) / 1000;
     const cpu = meter.use(seconds);
-    return { seconds, acked: this.#acked, deliveries: this.#deliveries, cpu };
+    const cluster = await clusterMeter?.use();
+    return { seconds, acked: this.#acked, deliveries: this.#deliveries, cpu, cluster };
   }
 
   /** Waits, tells how it goes, and ends early when enough was acked or the run has failed. */
@@ -125,13 +130,7 @@ export class Load implements LoadHandler {
     if (sender.unanswered > 0) this.#checker.problem(`${sender.unanswered} sends were never answered`);
   }
 
-  #result(measured: {
-    seconds: number;
-    acked: number;
-    deliveries: number;
-    cpu: CpuUse | undefined;
-  }): LoadResult {
-    const { seconds, acked, deliveries, cpu } = measured;
+  #result({ seconds, acked, deliveries, cpu, cluster }: Measured): LoadResult {
     const checker = this.#checker;
     const heads = Array.from(
       { length: this.#plan.job === 'echo' ? 0 : this.#topology.conversations },
@@ -150,6 +149,7 @@ export class Load implements LoadHandler {
       messagesPerRead: this.#messageReads === 0 ? 0 : deliveries / this.#messageReads,
       refused: this.#refused,
       cpu,
+      cluster,
       checked: {
         conversations: this.#topology.conversations,
         acked: checker.acked,

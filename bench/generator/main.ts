@@ -1,18 +1,13 @@
 /** The generator: a process of its own that carries out one plan for the bench, and then ends. */
-import type { FromGenerator, Plan, ToGenerator } from '../plan.ts';
+import { carryOutPlan, tell, tellProgress } from '../channel.ts';
+import type { FromGenerator, Plan } from '../plan.ts';
 import { audit, fill, hold } from './jobs.ts';
 import { Load } from './load.ts';
 
 /** Resolved by the bench's next `next`. */
 let next: (() => void) | undefined;
 
-function tell(message: FromGenerator): void {
-  process.send?.(message);
-}
-
-const progress = (text: string): void => tell({ t: 'progress', text });
-
-async function run(plan: Plan): Promise<void> {
+async function run(plan: Plan): Promise<FromGenerator> {
   switch (plan.job) {
     case 'hold': {
       const step = (connections: number): Promise<void> =>
@@ -20,27 +15,17 @@ async function run(plan: Plan): Promise<void> {
           next = resolve;
           tell({ t: 'step', connections });
         });
-      tell({ t: 'audit', result: await hold(plan, step, progress) });
-      break;
+      return { t: 'audit', result: await hold(plan, step, tellProgress) };
     }
     case 'fill':
-      tell({ t: 'audit', result: await fill(plan, progress) });
-      break;
+      return { t: 'audit', result: await fill(plan, tellProgress) };
     case 'audit':
-      tell({ t: 'audit', result: await audit(plan) });
-      break;
+      return { t: 'audit', result: await audit(plan) };
+    case 'append':
+      throw new Error('append is the job of another program');
     default:
-      tell({ t: 'load', result: await new Load(plan, progress).run() });
+      return { t: 'load', result: await new Load(plan, tellProgress).run() };
   }
-  process.disconnect();
 }
 
-process.on('message', (message: ToGenerator) => {
-  if (message.t === 'next') next?.();
-  else
-    run(message.plan).catch((error: unknown) => {
-      tell({ t: 'failed', message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
-      process.disconnect();
-    });
-});
-process.on('disconnect', () => process.exit());
+carryOutPlan(run, () => next?.());

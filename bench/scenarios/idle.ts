@@ -2,7 +2,8 @@
 import { Inspector, type Memory } from '../inspector.ts';
 import type { Options } from '../options.ts';
 import type { AuditResult } from '../plan.ts';
-import { freePort, generate, startServer, withDataDir } from '../processes.ts';
+import { freePort } from '../../test/services/addresses.ts';
+import { generate, startServer, withDataDir } from '../processes.ts';
 import { privateBytes } from '../process-stats.ts';
 import { slope } from '../statistics.ts';
 import type { Progress } from './load.ts';
@@ -52,7 +53,7 @@ export function runIdle(options: Options, progress: Progress): Promise<IdleRepor
       const memory = await settledMemory(inspector);
       steps.push({
         connections: open,
-        privateBytes: privateBytes(server.target.pid) ?? memory.rss,
+        privateBytes: privateBytes(server.child.pid as number) ?? memory.rss,
         heapBytes: memory.heapUsed,
         externalBytes: memory.external,
       });

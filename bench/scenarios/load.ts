@@ -9,6 +9,8 @@ export interface LoadReport {
   readonly server: readonly LoadResult[];
   /** Rounds of the baseline, each run right after the server's round of the same place. */
   readonly baseline: readonly LoadResult[];
+  /** Of what the server was made, if it was a cluster. */
+  readonly cluster?: { readonly nodes: number; readonly edges: number; readonly storeNodes: number };
 }
 
 export type Progress = (text: string) => void;
@@ -21,16 +23,22 @@ export async function runLoad(options: Options, progress: Progress): Promise<Loa
     const say = (side: string) => (text: string) => progress(`${side} ${round}/${options.rounds}: ${text}`);
     if (scenario !== 'echo') server.push(await serverRound(scenario, options, say(scenario)));
     if (scenario === 'echo' || options.compare) {
-      // Both sides must batch alike: the baseline publishes in bursts as large as those just seen.
-      const burst = Math.max(1, Math.round(server.at(-1)?.messagesPerRead ?? 1));
-      baseline.push(
-        await baselineRound(scenario === 'group' ? 'publish' : 'echo', burst, options, say('baseline')),
-      );
+      const job = scenario === 'group' ? 'publish' : 'echo';
+      baseline.push(await baselineRound(job, burstOf(server), options, say('baseline')));
     }
-    // No figure is worth more rounds once something was lost or doubled.
-    if ([...server, ...baseline].some((result) => result.problemCount > 0)) break;
+    if (hasProblems(server, baseline)) break;
   }
   return { scenario, server, baseline };
+}
+
+/** Both sides must batch alike: the baseline publishes in bursts as large as those just seen. */
+export function burstOf(server: readonly LoadResult[]): number {
+  return Math.max(1, Math.round(server.at(-1)?.messagesPerRead ?? 1));
+}
+
+/** No figure is worth more rounds once something was lost or doubled. */
+export function hasProblems(...sides: readonly (readonly LoadResult[])[]): boolean {
+  return sides.flat().some((result) => result.problemCount > 0);
 }
 
 function serverRound(job: 'direct' | 'group', options: Options, progress: Progress): Promise<LoadResult> {
@@ -44,7 +52,7 @@ function serverRound(job: 'direct' | 'group', options: Options, progress: Progre
   });
 }
 
-async function baselineRound(
+export async function baselineRound(
   job: 'echo' | 'publish',
   burst: number,
   options: Options,
@@ -56,7 +64,7 @@ async function baselineRound(
   return result;
 }
 
-function loadPlan(job: LoadPlan['job'], target: Target, options: Options): LoadPlan {
+export function loadPlan(job: LoadPlan['job'], target: Target, options: Options): LoadPlan {
   return {
     job,
     target,

@@ -56,6 +56,3 @@ export const PEER_BOUNDS = {
 } as const satisfies Record<string, number>;
 
 export type PeerBounds = { readonly [K in keyof typeof PEER_BOUNDS]: number };
-
-/** What the bus takes in one message, and what of it a frame may fill. */
-export const BUS_MESSAGE_BYTES_MAX = 1024 * 1024;

@@ -64,6 +64,11 @@ export class EdgePeer {
     return 'new';
   }
 
+  /** It was sent on to another owner. */
+  changeGone(ticket: number): void {
+    this.#changes.delete(ticket);
+  }
+
   changeAnswered(ticket: number, answer: Answer): void {
     // One that was refused for now may be done when it comes again.
     if (answer.t === 'error') this.#changes.delete(ticket);

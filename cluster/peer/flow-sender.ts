@@ -1,5 +1,6 @@
 import { writeU32 } from '../../src/protocol/message-frame.ts';
-import { BUS_MESSAGE_BYTES_MAX, type PeerBounds } from './bounds.ts';
+import { BUS_MESSAGE_BYTES_MAX } from '../../src/core/cluster-ports.ts';
+import type { PeerBounds } from './bounds.ts';
 import { PACKET_HEADER_BYTES, type SeqRange } from './packet.ts';
 import { ResendRing, type RingBudget } from './resend-ring.ts';
 

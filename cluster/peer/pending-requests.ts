@@ -14,6 +14,8 @@ export class Pending {
   flow = 0;
   seq = 0;
   redirects = 0;
+  /** The lowest ordinal of its session's sends before it that was refused since it was sent: no base may be higher. */
+  baseMax = Number.POSITIVE_INFINITY;
 
   constructor(ticket: number, request: ConversationRequest, owner: NodeId, now: number) {
     this.ticket = ticket;
@@ -83,21 +85,36 @@ export class PendingRequests {
     else all.splice(all.indexOf(pending), 1);
   }
 
+  /**
+   * The same for a send that was refused and will come again: those of its session behind it must not be taken for the
+   * next ones now.
+   */
+  refused(pending: Pending): void {
+    this.remove(pending);
+    const { request } = pending;
+    if (request.t !== 'send') return;
+    for (const later of this.#byConv.get(request.conv) ?? []) {
+      const { t, session } = later.request;
+      if (t === 'send' && session === request.session && later.request.ordinal > request.ordinal)
+        later.baseMax = Math.min(later.baseMax, request.ordinal);
+    }
+  }
+
   /** The oldest first; those met may be removed on the way. */
   all(): IterableIterator<Pending> {
     return this.#byTicket.values();
   }
 
   /**
-   * Those of one conversation in their order, each with its session's lowest unanswered ordinal there: a send that
-   * goes to an owner that knows nothing of the session can be taken in by that alone.
+   * Those of one conversation in their order, each with its session's lowest ordinal there that is unanswered, or was
+   * refused since: a send that goes to an owner that knows nothing of the session can be taken in by that alone.
    */
   *ofConversation(conv: ConversationId): Generator<[Pending, base: number]> {
     const bases = new Map<number, number>();
     for (const pending of [...(this.#byConv.get(conv) ?? [])]) {
       const { request } = pending;
       if (request.t === 'send' && !bases.has(request.session)) bases.set(request.session, request.ordinal);
-      yield [pending, bases.get(request.session) ?? 0];
+      yield [pending, Math.min(bases.get(request.session) ?? 0, pending.baseMax)];
     }
   }
 }

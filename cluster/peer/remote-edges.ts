@@ -33,7 +33,7 @@ export interface RemoteEdgesOptions {
 export interface Conversations extends OwnerLink {
   /** A conversation in memory as the user sees it; undefined: it is not in memory, or the user never was a member. */
   entryOf(conv: ConversationId, user: UserId): Entry | undefined;
-  /** Who owns the conversation, when it is known to be another: such requests are redirected unread. */
+  /** Whom the conversation was given to: a request that comes for the first time is sent there unread. */
   otherOwnerOf?(conv: ConversationId): NodeId | undefined;
 }
 
@@ -116,7 +116,16 @@ export class RemoteEdges implements EdgeLink, LinkListener {
   /** The request belongs to another owner. */
   redirect(request: ConversationRequest, owner: NodeId): void {
     const edge = this.#directory.get(request.edge);
-    if (edge !== undefined) writeRedirect(edge.link, ticketOf(request), owner);
+    if (edge === undefined) return;
+    const ticket = ticketOf(request);
+    edge.changeGone(ticket);
+    writeRedirect(edge.link, ticket, owner);
+  }
+
+  /** Whether the edges have acknowledged all that they were told of conversations. */
+  get allTold(): boolean {
+    for (const { sent } of this.#directory.edges()) if (sent.size > 0 || sent.isPartial) return false;
+    return true;
   }
 
   stop(): void {
@@ -245,7 +254,8 @@ export class RemoteEdges implements EdgeLink, LinkListener {
   #request(edge: EdgePeer, request: RemoteRequest | undefined): boolean {
     if (request === undefined) return false;
     const conversations = this.#inUse();
-    const other = conversations.otherOwnerOf?.(request.conv);
+    // One that was sent on already is looked into: two who each take the other for the owner would go on for ever.
+    const other = request.isResend ? undefined : conversations.otherOwnerOf?.(request.conv);
     if (other !== undefined) {
       writeRedirect(edge.link, request.ticket, other);
       return true;

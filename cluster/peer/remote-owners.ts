@@ -28,6 +28,8 @@ export interface RemoteOwnersOptions {
   readonly edge: EdgeLink;
   /** Whom the ring names; undefined: nobody. */
   readonly ownerOf: (conv: ConversationId) => NodeId | undefined;
+  /** Whom it named before it last changed, for a while. */
+  readonly formerOwnerOf?: (conv: ConversationId) => NodeId | undefined;
   /** Reads the inbox of a user's sessions again, and tells them what is news. */
   readonly resync: (user: UserId) => void;
   /** For tests. */
@@ -58,7 +60,7 @@ export class RemoteOwners implements OwnerLink, LinkListener {
     const bounds = { ...PEER_BOUNDS, ...options.bounds };
     this.#options = options;
     this.#bounds = bounds;
-    this.#routes = new Routes(options.ownerOf, bounds.routesMax);
+    this.#routes = new Routes(options.ownerOf, options.formerOwnerOf ?? (() => undefined), bounds.routesMax);
     this.#pending = new PendingRequests(bounds);
     const resync = (user: UserId): void => this.#resyncs.add(user);
     this.#announcements = new Announcements({ system, bounds, resync });
@@ -254,7 +256,8 @@ export class RemoteOwners implements OwnerLink, LinkListener {
       this.#options.metrics.counts.lateAnswers++;
       return true;
     }
-    this.#pending.remove(pending);
+    if (answer.t === 'error' && ERRORS[answer.code].retryable) this.#pending.refused(pending);
+    else this.#pending.remove(pending);
     this.#options.edge.answer(pending.request, answer);
     return true;
   }
@@ -325,7 +328,7 @@ export class RemoteOwners implements OwnerLink, LinkListener {
 
   #giveUp(pending: Pending): void {
     this.#options.metrics.counts.deadlines++;
-    this.#pending.remove(pending);
+    this.#pending.refused(pending);
     const { request } = pending;
     if (pending.isWrite) {
       const message = 'No answer came in time: it may have happened; send it again with `retry`.';

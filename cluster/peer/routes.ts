@@ -1,15 +1,23 @@
 import type { ConversationId, NodeId } from '../../src/core/ids.ts';
 
-/** Where requests go: to the owner that a redirect named while it lives, else to the one that the ring names. */
+/** Whom a ring names; undefined: nobody. */
+export type OwnerOf = (conv: ConversationId) => NodeId | undefined;
+
+/**
+ * Where requests go: to the owner that a redirect named while it lives; else to the one that the ring named before it
+ * changed, who goes on serving until it hands over; else to the one that the ring names.
+ */
 export class Routes {
-  readonly #ring: (conv: ConversationId) => NodeId | undefined;
+  readonly #ring: OwnerOf;
+  readonly #formerRing: OwnerOf;
   readonly #routesMax: number;
   /** What redirects said, the oldest first. */
   readonly #redirects = new Map<ConversationId, NodeId>();
   #live: ReadonlySet<NodeId> = new Set();
 
-  constructor(ring: (conv: ConversationId) => NodeId | undefined, routesMax: number) {
+  constructor(ring: OwnerOf, formerRing: OwnerOf, routesMax: number) {
     this.#ring = ring;
+    this.#formerRing = formerRing;
     this.#routesMax = routesMax;
   }
 
@@ -24,7 +32,7 @@ export class Routes {
 
   /** undefined: nobody who lives. */
   ownerOf(conv: ConversationId): NodeId | undefined {
-    const owner = this.#redirects.get(conv) ?? this.#ring(conv);
+    const owner = this.#redirects.get(conv) ?? this.#named(conv);
     return owner !== undefined && this.#live.has(owner) ? owner : undefined;
   }
 
@@ -32,7 +40,7 @@ export class Routes {
   redirect(conv: ConversationId, owner: NodeId): boolean {
     if (!this.#live.has(owner)) return false;
     this.#redirects.delete(conv);
-    if (this.#ring(conv) === owner) return true;
+    if (this.#named(conv) === owner && this.#ring(conv) === owner) return true;
     if (this.#redirects.size >= this.#routesMax)
       for (const oldest of this.#redirects.keys()) {
         this.#redirects.delete(oldest);
@@ -40,5 +48,10 @@ export class Routes {
       }
     this.#redirects.set(conv, owner);
     return true;
+  }
+
+  #named(conv: ConversationId): NodeId | undefined {
+    const former = this.#formerRing(conv);
+    return former !== undefined && this.#live.has(former) ? former : this.#ring(conv);
   }
 }

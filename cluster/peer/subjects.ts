@@ -9,3 +9,8 @@ export function ownerSubject(node: NodeId): string {
 export function edgeSubject(edge: string): string {
   return `e.${edge}`;
 }
+
+/** What other nodes tell a node, edges and sequencers alike. */
+export function nodeSubject(node: NodeId): string {
+  return `h.${node}`;
+}

@@ -7,13 +7,15 @@ import { UsageError } from './args.ts';
 import { type Command, helpOf } from './command.ts';
 import { check } from './commands/check.ts';
 import { history } from './commands/history.ts';
+import { ring } from './commands/ring.ts';
+import { schema } from './commands/schema.ts';
 import { send } from './commands/send.ts';
 import { RUNNING, start } from './commands/start.ts';
 import { tail } from './commands/tail.ts';
 import { token } from './commands/token.ts';
 import { endQuietlyOnClosedPipe, note } from './output.ts';
 
-const COMMANDS: readonly Command[] = [start, send, tail, history, token, check];
+const COMMANDS: readonly Command[] = [start, send, tail, history, token, check, schema, ring];
 
 function overview(): string {
   const width = Math.max(...COMMANDS.map(({ name }) => name.length)) + 2;
@@ -70,7 +72,8 @@ async function main(): Promise<void> {
   } catch (error) {
     note(`carillon: ${asError(error).message}`);
     if (error instanceof UsageError) note('carillon help shows how.');
-    process.exitCode = error instanceof UsageError ? 2 : 1;
+    // At once: a driver that could not connect may have left a socket open.
+    process.exit(error instanceof UsageError ? 2 : 1);
   }
 }
 

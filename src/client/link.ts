@@ -16,7 +16,8 @@ export type ConnectionState =
   | { readonly is: 'closed'; readonly reason: string; readonly code?: number };
 
 export interface LinkOptions {
-  readonly url: string;
+  /** One at least; each new connection is to the next. */
+  readonly urls: readonly string[];
   readonly codec: Codec;
   readonly webSocket: WebSocketClass | Promise<WebSocketClass>;
   readonly system: ClientSystem;
@@ -46,6 +47,8 @@ export class Link {
   /** Tells the present connection's callbacks from those of one given up. */
   #epoch = 0;
   #failures = 0;
+  /** Of `urls`. */
+  #at = 0;
   #bye: Bye | undefined;
   #timer: Cancel | undefined;
   #heartbeatMs: number;
@@ -107,7 +110,8 @@ export class Link {
   }
 
   async #open(epoch: number): Promise<void> {
-    const { url, codec } = this.#options;
+    const { urls, codec } = this.#options;
+    const url = urls[this.#at] as string;
     const webSocket = await this.#options.webSocket;
     const hello = await this.#options.hello();
     if (epoch !== this.#epoch) return;
@@ -162,6 +166,7 @@ export class Link {
   #lost(reason: string, code: number): void {
     const wasOnline = this.isOnline;
     const bye = this.#bye;
+    this.#at = (this.#at + 1) % this.#options.urls.length;
     this.#drop();
     const final = bye === undefined ? code >= 4100 && code < 4200 : !bye.reconnect;
     if (final) {

@@ -7,8 +7,11 @@ import { type ClientSystem, realSystem } from './system.ts';
 import type { TokenSource } from './token.ts';
 
 export interface ClientOptions {
-  /** `ws://host:port/v1/connect`, or `wss://…`; http and https are taken for them. */
-  readonly url: string;
+  /**
+   * `ws://host:port/v1/connect`, or `wss://…`; http and https are taken for them. Of several, which must be edges of one
+   * cluster, the next is tried whenever a connection ends or fails.
+   */
+  readonly url: string | readonly string[];
   readonly token: TokenSource;
   readonly codec: Codec;
   /** The implementation, or a promise of it; default: the global one. */
@@ -28,7 +31,11 @@ export interface ClientOptions {
   readonly conversationsMax?: number;
 }
 
-export type Settings = Required<Omit<ClientOptions, 'device'>> & { readonly limits: WireLimits };
+export type Settings = Required<Omit<ClientOptions, 'device' | 'url'>> & {
+  /** One at least. */
+  readonly urls: readonly string[];
+  readonly limits: WireLimits;
+};
 
 const DEFAULTS = {
   requestTimeoutMs: 30_000,
@@ -49,7 +56,10 @@ const LIMITS_ASSUMED: WireLimits = {
 };
 
 export function settingsOf(options: ClientOptions): Settings {
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const { url, ...others } = options;
+  const given = Object.fromEntries(Object.entries(others).filter(([, value]) => value !== undefined));
+  const urls = (typeof url === 'string' ? [url] : url).map(socketUrl);
+  if (urls.length === 0) throw new TypeError('url: give one address at least');
   return {
     webSocket: options.webSocket ?? globalThis.WebSocket ?? missing(),
     storage: options.storage ?? memoryStorage(),
@@ -57,7 +67,7 @@ export function settingsOf(options: ClientOptions): Settings {
     limits: LIMITS_ASSUMED,
     ...DEFAULTS,
     ...(given as unknown as ClientOptions),
-    url: socketUrl(options.url),
+    urls,
   };
 }
 

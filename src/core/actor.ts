@@ -5,6 +5,8 @@ import type {
   AppendBatch,
   ConversationRow,
   DedupHit,
+  HandOver,
+  LogEvent,
   MemberRow,
   ProjectionWrite,
   StoredRow,
@@ -75,6 +77,10 @@ export interface ConversationActor extends Actor<ConversationMessage> {
   readonly bytes: number;
   /** Its term is over (fenced, or a write of unknown outcome): it refuses everything until activated anew. */
   readonly sealed: boolean;
+  /** Ends the term from outside: answers all that is in it, in the manner of a write of unknown outcome. */
+  seal(out: Outbox): void;
+  /** All that another process needs to go on from here; of an idle actor whose conversation exists. */
+  handOver(): HandOver;
   /** What is to be written about the users named (undefined: about all), from committed state. */
   projection(users: ReadonlySet<UserId> | undefined): ProjectionWrite;
   /** The write is durable. */
@@ -94,9 +100,11 @@ export interface Activation {
   readonly members: readonly MemberRow[];
   readonly head: Seq;
   /** The last committed rows, seqs rising up to head: at most the window's 1,024. */
-  readonly tail: readonly StoredRow[];
+  readonly tail: readonly LogEvent[];
   /** Rows of membership and settings events that the member rows don't reflect yet, seqs rising. */
-  readonly unprojected: readonly StoredRow[];
+  readonly unprojected: readonly LogEvent[];
+  /** What its last owner handed over beside that: a tail may then be shorter. */
+  readonly warm?: Pick<HandOver, 'ids' | 'coversFrom' | 'lastMessage'> | undefined;
 }
 
 /** Makes the actor of a conversation; the composition root passes it to the host, so that cluster/ never imports actors/. */

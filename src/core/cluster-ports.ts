@@ -1,5 +1,6 @@
 import type { LookUpOutcome } from './actor.ts';
 import type { ConversationId, DeviceId, NodeId, Seq, UserId } from './ids.ts';
+import type { ProjectionStore, ReadLimits } from './ports.ts';
 import type { AppendRow, Establishment, StoredRow } from './rows.ts';
 
 /**
@@ -10,27 +11,51 @@ import type { AppendRow, Establishment, StoredRow } from './rows.ts';
 /** written: at a quorum. unavailable: certainly not applied anywhere. unknown: it may or may not have been. */
 export type WriteOutcome = 'written' | 'unavailable' | 'unknown';
 
-/** A conditional write (LWT). notApplied carries the row as it is, undefined for none. */
+/**
+ * A conditional write (LWT). notApplied carries the row as it is, undefined for none. unavailable: certainly not
+ * applied, and never will be. unknown: it may be, now or later.
+ */
 export type Conditional<T> =
   | { readonly t: 'applied' }
   | { readonly t: 'notApplied'; readonly row: T | undefined }
+  | { readonly t: 'unavailable' }
   | { readonly t: 'unknown' };
 
+/** What a node says of itself with each heartbeat. */
+export interface Beat {
+  /** Whether the node's bus is up. */
+  readonly bus: boolean;
+  /** The oldest slot that may hold a conversation neither passivated nor listed later. */
+  readonly dirtyFrom: number;
+  /** It is to own nothing: the ring leaves it out, and it hands over what it owns. */
+  readonly draining: boolean;
+  /** Conversations in its memory, … */
+  readonly owned: number;
+  /** … those of them that the ring gives to others, … */
+  readonly moving: number;
+  /** … and those whose inbox rows, or whose members, are behind. */
+  readonly lag: number;
+}
+
 /** A node's life: `live` once, `dead` once, never deleted. */
-export interface LeaseRow {
+export interface LeaseRow extends Beat {
   readonly node: NodeId;
   readonly state: 'live' | 'dead';
   /** Rises by 1 with each heartbeat. */
   readonly hb: number;
-  /** Whether the node's bus is up. */
-  readonly bus: boolean;
   /** Where its admin port answers; '' if nowhere. */
   readonly addr: string;
   readonly roles: string;
-  /** The oldest slot that may hold a conversation neither passivated nor listed later. */
-  readonly dirtyFrom: number;
   /** Of a dead node: whether its dirty conversations were all walked. */
   readonly walked: boolean;
+}
+
+/** Of a node that has said nothing yet. */
+export const NO_BEAT: Beat = { bus: false, dirtyFrom: 0, draining: false, owned: 0, moving: 0, lag: 0 };
+
+/** Of a node that has no row: it has claimed nothing, so there is nothing of it to walk. */
+export function deadLease(node: NodeId): LeaseRow {
+  return { ...NO_BEAT, node, state: 'dead', hb: 0, addr: '', roles: '', walked: true };
 }
 
 /** Who owns a conversation, since which fence, and from where its log must be looked at. */
@@ -57,8 +82,8 @@ export interface HeadRow {
 export interface LeaseTable {
   /** INSERT … IF NOT EXISTS. */
   insertNode(row: LeaseRow): Promise<Conditional<LeaseRow>>;
-  /** SET hb = hb + 1 (and bus, dirtyFrom) IF state = 'live'. */
-  heartbeat(node: NodeId, hb: number, bus: boolean, dirtyFrom: number): Promise<Conditional<LeaseRow>>;
+  /** SET hb = hb (and all of the beat) IF state = 'live'. */
+  heartbeat(node: NodeId, hb: number, beat: Beat): Promise<Conditional<LeaseRow>>;
   /** SET state = 'dead' IF hb = seen, or with 'dead' IF state = 'dead' (a confirmation). */
   markDead(node: NodeId, seen: number | 'dead'): Promise<Conditional<LeaseRow>>;
   /** A missing row: INSERT … state = 'dead' IF NOT EXISTS. */
@@ -104,14 +129,23 @@ export interface LogRow extends AppendRow {
   readonly x: Seq;
 }
 
+export interface RowRange {
+  readonly rows: StoredRow[];
+  /** Whether a limit ended it: there may be more in the direction read. */
+  readonly more: boolean;
+}
+
 /** messages, dedup, conv_floor and conv_head. Everything at LOCAL_QUORUM; reads reject with StoreUnavailable. */
 export interface LogTable {
   /** One unlogged batch in one partition: rows of one bucket. The same rows written again change nothing. */
   write(conv: ConversationId, rows: readonly LogRow[]): Promise<WriteOutcome>;
-  /** Rows of every fence with from <= seq <= to, within one bucket, seqs rising and fences falling per seq. */
-  rows(conv: ConversationId, from: Seq, to: Seq, rowsMax: number): Promise<StoredRow[]>;
-  /** The same from the newest seq down; whole seqs only. */
-  rowsBackward(conv: ConversationId, from: Seq, to: Seq, rowsMax: number): Promise<StoredRow[]>;
+  /**
+   * Rows of every fence with from <= seq <= to, within one bucket, seqs rising and fences falling per seq. Of a
+   * seq that is returned, all rows are, and one seq at least; beyond that `limits` count rows of every fence.
+   */
+  rows(conv: ConversationId, from: Seq, to: Seq, limits: ReadLimits): Promise<RowRange>;
+  /** The same from the newest seq down: seqs fall, and fences fall per seq. */
+  rowsBackward(conv: ConversationId, from: Seq, to: Seq, limits: ReadLimits): Promise<RowRange>;
   writeDedup(conv: ConversationId, rows: readonly AppendRow[]): Promise<WriteOutcome>;
   lookUp(conv: ConversationId, user: UserId, device: DeviceId, cmid: string): Promise<LookUpOutcome>;
   floor(conv: ConversationId): Promise<FloorRow | undefined>;
@@ -123,6 +157,16 @@ export interface LogTable {
   /** The rows of a new conversation and its members, durable before anything else of it. */
   establish(establishment: Establishment): Promise<WriteOutcome>;
 }
+
+/** The shared tables of a cluster. */
+export interface ClusterStore {
+  readonly leases: LeaseTable;
+  readonly log: LogTable;
+  readonly projections: ProjectionStore;
+}
+
+/** What the bus takes in one message: nats-server's own default for `max_payload`. */
+export const BUS_MESSAGE_BYTES_MAX = 1024 * 1024;
 
 export interface BusSubscription {
   stop(): void;

@@ -4,6 +4,7 @@ import type { Answer, ConversationRequest, Delivery } from './requests.ts';
 import type {
   AppendBatch,
   ConversationRow,
+  HandOver,
   InboxRow,
   MemberRow,
   ProjectionWrite,
@@ -58,15 +59,28 @@ export interface ProjectionStore {
   inboxRow(user: UserId, conv: ConversationId): Promise<InboxRow | undefined>;
   /** Upserts, durable when the promise resolves. */
   write(writes: readonly ProjectionWrite[]): Promise<void>;
+}
+
+/** Dirty marks of a store with one owner for all; in a cluster they are the lease table's. */
+export interface DirtyStore {
   /** Conversations marked dirty (AppendBatch.dirtySlot) and not cleared since: what a start walks. */
   dirty(): Promise<ConversationId[]>;
   /** Forgets the marks of slots below `slot`. */
   clearDirty(slot: number): Promise<void>;
 }
 
-/** none: there is no such conversation, and nothing was claimed. notOwner: a live other node owns it. */
+/**
+ * none: there is no such conversation, and nothing was claimed. notOwner: a live other node owns it. `recovered`:
+ * the last term may have ended between a commit and its being told.
+ */
 export type Claim =
-  | { readonly t: 'owned'; readonly fence: number }
+  | {
+      readonly t: 'owned';
+      readonly fence: number;
+      readonly recovered: boolean;
+      /** What the last owner handed over. */
+      readonly warm?: HandOver | undefined;
+    }
   | { readonly t: 'none'; readonly fence: number }
   | { readonly t: 'notOwner'; readonly owner: NodeId }
   | { readonly t: 'unavailable'; readonly retryAfterMs: number };
@@ -86,6 +100,8 @@ export interface OwnerLink {
   submit(request: ConversationRequest): void;
   /** A user has a session now; owners answer with `head`s of what its inbox does not show yet. */
   announce(user: UserId): void;
+  /** The user's last session here is gone. */
+  depart(user: UserId): void;
 }
 
 /** Owners speak to edges through it: src/edge. Both calls only queue; the edge writes at the end of the turn. */

@@ -16,6 +16,9 @@ export interface StoredRow {
   readonly env: Uint8Array;
 }
 
+/** A committed event: its place, and its `message` frame. */
+export type LogEvent = Pick<StoredRow, 'seq' | 'env'>;
+
 /** A row on its way into the log. */
 export interface AppendRow {
   readonly seq: Seq;
@@ -87,6 +90,27 @@ export interface DedupHit {
   readonly seq: Seq;
   readonly ts: number;
   readonly hash: number;
+}
+
+/** A client message id and what was committed under it. */
+export interface KnownId extends DedupHit {
+  readonly user: UserId;
+  readonly device: DeviceId;
+  readonly cmid: string;
+}
+
+/** All that an owner knows of a conversation, for the one who goes on with it: nothing of it need be read. */
+export interface HandOver {
+  readonly conversation: ConversationRow;
+  readonly members: readonly MemberRow[];
+  readonly head: Seq;
+  /** The last events, seqs rising up to head. */
+  readonly tail: readonly LogEvent[];
+  /** The last message that is no event of the server's; undefined: there is none. */
+  readonly lastMessage: Uint8Array | undefined;
+  /** The ids of all rows from `coversFrom` on. */
+  readonly ids: readonly KnownId[];
+  readonly coversFrom: Seq;
 }
 
 /** What the projector writes for one conversation at one time. */

@@ -1,6 +1,8 @@
 import { ERRORS } from '../core/errors.ts';
 import type { Logger, System } from '../core/ports.ts';
 import type { Answer, ConversationRequest, ErrorAnswer, SendRequest } from '../core/requests.ts';
+import type { Audiences } from './audiences.ts';
+import type { HaveProbes } from './have-probes.ts';
 import type { OpenRequests } from './open-requests.ts';
 import type { Pages } from './pages.ts';
 import type { Registry } from './registry.ts';
@@ -13,9 +15,11 @@ export interface AnswersOptions {
   readonly system: System;
   readonly logger: Logger;
   readonly registry: Registry;
+  readonly audiences: Audiences;
   readonly open: OpenRequests;
   readonly pages: Pages;
   readonly replies: Replies;
+  readonly probes: HaveProbes;
 }
 
 /** Brings owners' answers to the sessions that asked: one answer per id. */
@@ -30,8 +34,10 @@ export class Answers {
     const { id, registry } = this.#options;
     const session = request.edge === id ? registry.get(request.session) : undefined;
     if (session === undefined) return; // it left
-    if (request.id === 0) this.#unasked(session, request, answer);
-    else if (request.t === 'history') this.#history(session, request, answer);
+    if (request.id === 0) {
+      if (request.t === 'history') this.#options.probes.answered(session, request, answer);
+      else this.#unasked(session, request, answer);
+    } else if (request.t === 'history') this.#history(session, request, answer);
     else if (this.#close(session, request)) this.#write(session, request, answer);
   }
 
@@ -66,7 +72,9 @@ export class Answers {
     switch (answer.t) {
       case 'ack': {
         const cmid = request.t === 'send' ? request.cmid : '';
-        replies.ack(session, id, conv, cmid, answer.seq, answer.ts, answer.duplicate);
+        // A late word of an earlier owner's has no place in the order any more.
+        const isLate = this.#options.audiences.knows(session, conv, answer.seq);
+        replies.ack(session, id, conv, cmid, answer.seq, answer.ts, answer.duplicate || isLate);
         return;
       }
       case 'created':

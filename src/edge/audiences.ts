@@ -1,5 +1,5 @@
 import type { ConversationId, Seq, UserId } from '../core/ids.ts';
-import type { Audience } from '../core/requests.ts';
+import type { Audience, MessageDelivery } from '../core/requests.ts';
 import type { EdgeBounds } from './bounds.ts';
 import type { Session } from './session.ts';
 
@@ -14,9 +14,11 @@ export class LocalAudience {
   jsonSessions = 0;
   /** Whether those in `push` are subscribed to the topic named after the conversation. */
   isTopic = false;
-  /** The last event forwarded. */
+  /** The last event forwarded: all in the lists were there when it was, or registered later. */
   lastSeq: Seq = 0;
   lastN = 0;
+  /** Its place among all events forwarded. */
+  order = 0;
   /** Whether it was asked for since the eviction last came by. */
   used = true;
 
@@ -24,6 +26,8 @@ export class LocalAudience {
     this.audience = audience;
   }
 }
+
+type Event = Pick<MessageDelivery, 'audience' | 'seq' | 'n'>;
 
 type Bounds = Pick<
   EdgeBounds,
@@ -43,6 +47,8 @@ export class Audiences {
   /** Of all users named, those without a session too: they may connect. */
   readonly #byUser = new Map<UserId, Set<LocalAudience>>();
   #users = 0;
+  /** The number of events forwarded so far. */
+  order = 0;
   /** Topics need somebody to publish to them. */
   topicsAllowed = false;
 
@@ -55,16 +61,45 @@ export class Audiences {
     return this.#byConv.size;
   }
 
-  of(audience: Audience): LocalAudience {
+  /** To whom an event goes, the next of its conversation to be forwarded; undefined: it was, or a later one. */
+  forwarding({ audience, seq, n }: Event): LocalAudience | undefined {
     let local = this.#byConv.get(audience.conv);
+    // Before its audience counts: one of an earlier owner's may come late, and must not bring back who was removed.
+    if (local !== undefined && seq <= local.lastSeq) return undefined;
     if (local === undefined) local = this.#make(audience);
     else if (local.audience !== audience) this.#update(local, audience);
     local.used = true;
+    local.lastSeq = seq;
+    local.lastN = n;
+    local.order = ++this.order;
     return local;
+  }
+
+  /** Whether the user is among the recipients of the last event forwarded, and was not removed since. */
+  includes(local: LocalAudience, user: UserId): boolean {
+    return this.#byUser.get(user)?.has(local) === true;
+  }
+
+  /** Whether the session was told, or has it marked, that the conversation has an event `seq`, as far as is remembered. */
+  knows(session: Session, conv: ConversationId, seq: Seq): boolean {
+    const local = this.#byConv.get(conv);
+    if (local === undefined || seq > local.lastSeq || local.order <= session.since) return false;
+    return this.includes(local, session.user);
+  }
+
+  /** The user is no member any more; an event without the user may be yet to come. */
+  leave(local: LocalAudience, user: UserId): void {
+    if (this.includes(local, user)) this.#removeUser(local, user);
   }
 
   get(conv: ConversationId): LocalAudience | undefined {
     return this.#byConv.get(conv);
+  }
+
+  /** Registers the session: it hears of what is forwarded from now on. */
+  register(session: Session): void {
+    session.since = this.order;
+    this.place(session);
   }
 
   /** Places the session in all audiences of its user, or anew after its mode or what it has seen changed. */
@@ -99,10 +134,9 @@ export class Audiences {
   }
 
   #update(local: LocalAudience, audience: Audience): void {
-    const before = new Set(local.audience.users);
     const after = new Set(audience.users);
-    for (const user of before) if (!after.has(user)) this.#removeUser(local, user);
-    for (const user of after) if (!before.has(user)) this.#addUser(local, user);
+    for (const user of local.audience.users) if (!after.has(user)) this.#removeUser(local, user);
+    for (const user of after) if (!this.includes(local, user)) this.#addUser(local, user);
     local.audience = audience;
     this.#evict(local);
   }

@@ -70,6 +70,13 @@ export class Backlog {
     audiences.place(session);
   }
 
+  /** Before the inbox of a session that is being greeted is read: it was told nothing of what was before. */
+  beginAnew(session: Session): void {
+    session.marks = undefined;
+    session.marksOverflowed = false;
+    session.since = this.#options.audiences.order;
+  }
+
   /** After `welcome`: the first that a session is told is what it missed since its inbox was read. */
   begin(session: Session): void {
     session.mode = 'pull';

@@ -27,6 +27,10 @@ export const EDGE_BOUNDS = {
   lanesMax: 4_096,
   /** Inboxes read at the same time. */
   inboxReadsMax: 32,
+  /** Of them, those for sessions that were welcomed before. */
+  resyncReadsMax: 16,
+  /** Devices told of again in a tenth of a second. */
+  presenceReportsPerTickMax: 500,
   /** Frames of all kinds from one connection: a multiple of the sends that its user may make. */
   frameRateFactor: 4,
   /** Users without a session whose spent send rate is still remembered. */

@@ -13,13 +13,15 @@ import { LIMITS } from '../protocol/limits.ts';
 import type { Backlog } from './backlog.ts';
 import type { EdgeBounds } from './bounds.ts';
 import type { SessionCloser } from './farewell.ts';
+import { standing } from './entry-order.ts';
 import { byActivity, listFirst } from './inbox-list.ts';
+import { type HaveProbes, isBeyondReach } from './have-probes.ts';
 import type { ReadGate } from './read-gate.ts';
 import type { SendRate } from './registry.ts';
 import { raiseCursor } from './marks.ts';
 import { type Replies, RETRY_AFTER_MS } from './replies.ts';
 import type { Session } from './session.ts';
-import { changedSince, cursorOf } from './sync-cursor.ts';
+import { changedSince, cursorOf, shapeOf } from './sync-cursor.ts';
 
 /** Each time more happened during the read than can be remembered. */
 const INBOX_READS_MAX = 4;
@@ -35,6 +37,7 @@ export interface CatchUpOptions {
   readonly gate: ReadGate;
   readonly backlog: Backlog;
   readonly replies: Replies;
+  readonly probes: HaveProbes;
   readonly closer: SessionCloser;
   readonly owners: () => OwnerLink;
   /** The session was welcomed. */
@@ -77,13 +80,12 @@ export class CatchUp {
 
   /** undefined: too much happened, again and again. */
   async #readInbox(session: Session): Promise<InboxRow[] | undefined> {
-    const { owners, gate, projections } = this.#options;
+    const { owners, gate, projections, backlog } = this.#options;
     for (let reads = 0; reads < INBOX_READS_MAX; reads++) {
-      session.marksOverflowed = false;
+      backlog.beginAnew(session);
       owners().announce(session.user);
       const rows = await gate.run(() => projections.inbox(session.user));
       if (!session.marksOverflowed || session.mode !== 'greeting') return rows;
-      session.marks = undefined;
     }
     return undefined;
   }
@@ -99,6 +101,8 @@ export class CatchUp {
       .sort(byActivity);
     const { subprotocol } = session.socket;
     const listed = listFirst(wanted, LIMITS.welcomeEntriesMax, LIMITS.welcomeBytesMax, subprotocol);
+    session.cursor = cursorOf(entries);
+    session.shape = shapeOf(entries);
     if (listed.more) session.listed = shown(entries, wanted, listed.entries.length, bounds.listedMax);
     replies.frame(
       session,
@@ -115,7 +119,7 @@ export class CatchUp {
           burst: rate.burst,
           heartbeatMs: LIMITS.pingEveryMs,
         },
-        cursor: cursorOf(entries),
+        cursor: session.cursor,
         conversations: listed.entries,
         more: listed.more,
         before: listed.before,
@@ -133,16 +137,15 @@ export class CatchUp {
     have: ReadonlyMap<ConversationId, Seq>,
     inbox: ReadonlyMap<ConversationId, Entry>,
   ): void {
-    const { replies } = this.#options;
+    const { replies, probes } = this.#options;
     for (const [conv, seq] of have) {
       const entry = inbox.get(conv);
-      if (entry === undefined || entry.removed !== undefined) {
-        replies.frame(session, { t: 'conversation', conv, removed: entry?.removed ?? 0 }, conv);
-        continue;
-      }
-      const head = Math.max(entry.head, session.marks?.get(conv)?.seq ?? 0);
-      if (seq > head || head - seq > LIMITS.resetBehindMax)
-        replies.frame(session, { t: 'reset', conv }, conv);
+      const isKnown = entry !== undefined && entry.removed === undefined;
+      const head = isKnown ? Math.max(entry.head, session.marks?.get(conv)?.seq ?? 0) : 0;
+      const isDoubtful = entry === undefined || (isKnown && seq > head);
+      if (isDoubtful && probes.ask(session, conv, seq)) continue;
+      if (!isKnown) replies.frame(session, { t: 'conversation', conv, removed: entry?.removed ?? 0 }, conv);
+      else if (isBeyondReach(seq, head)) replies.frame(session, { t: 'reset', conv }, conv);
     }
   }
 }
@@ -154,8 +157,8 @@ function merge(rows: readonly InboxRow[], session: Session): Map<ConversationId,
   for (const [conv, { entry }] of session.marks?.entries() ?? []) {
     if (entry === undefined) continue;
     const row = inbox.get(conv);
-    if (row === undefined || row.head < entry.head || (row.head === entry.head && row.read <= entry.read))
-      inbox.set(conv, entry);
+    const ahead = row === undefined ? 1 : standing(entry) - standing(row);
+    if (ahead > 0 || (ahead === 0 && entry.read >= (row?.read ?? 0))) inbox.set(conv, entry);
   }
   return inbox;
 }

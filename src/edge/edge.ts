@@ -1,4 +1,6 @@
 import type { EdgeLink, Logger, MessageStore, OwnerLink, ProjectionStore, System } from '../core/ports.ts';
+import type { UserId } from '../core/ids.ts';
+import type { Presence } from '../core/presence-port.ts';
 import type { Answer, ConversationRequest, Delivery } from '../core/requests.ts';
 import { Answers } from './answers.ts';
 import { Audiences } from './audiences.ts';
@@ -10,16 +12,19 @@ import type { EdgeMetrics } from './edge-metrics.ts';
 import { FanOut, type Publisher } from './fan-out.ts';
 import { Farewell } from './farewell.ts';
 import { Greeting } from './greeting.ts';
+import { HaveProbes } from './have-probes.ts';
 import { HeldInputs } from './held-input.ts';
 import { Intake } from './intake.ts';
 import { Leaving } from './leaving.ts';
 import { Liveness } from './liveness.ts';
 import { OpenRequests } from './open-requests.ts';
 import { Pages } from './pages.ts';
+import { PresenceReports } from './presence-reports.ts';
 import { TokenBucket } from './rate-limit.ts';
 import { ReadGate } from './read-gate.ts';
-import { Registry } from './registry.ts';
+import { type Account, Registry } from './registry.ts';
 import { Replies } from './replies.ts';
+import { Resyncs } from './resyncs.ts';
 import { EventFrame, type Outgoing, Session } from './session.ts';
 import type { Socket, SocketHandlers } from './socket.ts';
 import { TurnWriter, type WriteListener } from './turn-writer.ts';
@@ -40,6 +45,7 @@ export interface EdgeOptions {
   readonly metrics: EdgeMetrics;
   readonly messages: Pick<MessageStore, 'read'>;
   readonly projections: Pick<ProjectionStore, 'inbox' | 'inboxRow'>;
+  readonly presence: Presence;
   readonly authenticator: Authenticator;
   readonly settings: EdgeSettings;
   /** For tests. */
@@ -55,11 +61,16 @@ export interface Edge extends EdgeLink {
   /** The server of the sockets, once it listens: until then events go socket by socket. */
   usePublisher(publisher: Publisher): void;
   /**
+   * Events for the user may have been lost on their way here: the inbox is read again, and what is news to them is told
+   * to the user's sessions. Tried until the store answers, while the user is here. Owners hear nothing of it.
+   */
+  resync(user: UserId): void;
+  /**
    * Takes no new sessions and requests, lets those under way be answered for up to `deadlineMs`, then closes every
    * session with `draining`. Resolves when none is left.
    */
   drain(deadlineMs: number): Promise<void>;
-  /** Stops the timer. */
+  /** Stops the timers. Nothing is said to owners or asked of the store on its own any more. */
   stop(): void;
 }
 
@@ -92,8 +103,11 @@ class LocalEdge implements Edge, WriteListener {
   readonly #intake: Intake;
   readonly #liveness: Liveness;
   readonly #leaving: Leaving;
+  readonly #resyncs: Resyncs;
+  readonly #presence: PresenceReports;
   #owners: OwnerLink | undefined;
   #isLeaving = false;
+  #isStopped = false;
   #lastSession = 0;
 
   constructor(options: EdgeOptions) {
@@ -120,11 +134,14 @@ class LocalEdge implements Edge, WriteListener {
       replies,
       closer: this.#farewell,
       owners: () => this.#ownersInUse(),
+      probes: new HaveProbes({ id: options.id, replies, owners: () => this.#ownersInUse() }),
       isLeaving: () => this.#isLeaving,
       answered: (session: Session, id: number) => void this.#open.answered(session, id),
       watch: (session: Session) => this.#liveness.watch(session),
-      welcomed: (session: Session) => this.#heldInputs.release(session, this.#take),
+      joined: (session: Session) => this.#presence.joined(session),
+      welcomed: (session: Session) => this.#welcomed(session),
     };
+    this.#presence = new PresenceReports(basis);
     this.#backlog = new Backlog({ ...basis, projections });
     const withBacklog = { ...basis, backlog: this.#backlog };
     this.#pages = new Pages(withBacklog);
@@ -135,6 +152,7 @@ class LocalEdge implements Edge, WriteListener {
     this.#intake = new Intake({ ...basis, pages: this.#pages, greeting });
     this.#heldInputs = new HeldInputs(bounds, this.#farewell);
     this.#leaving = new Leaving(basis);
+    this.#resyncs = new Resyncs({ ...basis, fanOut: this.#fanOut });
   }
 
   useOwners(owners: OwnerLink): void {
@@ -154,13 +172,20 @@ class LocalEdge implements Edge, WriteListener {
     this.#fanOut.deliver(delivery);
   }
 
+  resync(user: UserId): void {
+    this.#resyncs.resync(user);
+  }
+
   drain(deadlineMs: number): Promise<void> {
     this.#isLeaving = true;
     return this.#leaving.leave(deadlineMs);
   }
 
   stop(): void {
+    this.#isStopped = true;
     this.#liveness.stop();
+    this.#presence.stop();
+    this.#resyncs.stop();
   }
 
   // --- what the writer says ---
@@ -224,11 +249,12 @@ class LocalEdge implements Edge, WriteListener {
   #forget(session: Session): void {
     if (session.mode === 'closed') return;
     const { metrics, system } = this.#options;
+    const { account } = session;
     session.mode = 'closed';
     metrics.gauges.connections--;
-    if (session.account !== undefined) metrics.gauges.sessions--;
     this.#audiences.remove(session);
     this.#registry.remove(session, system.monotonic());
+    if (account !== undefined) this.#left(session, account);
     this.#open.forget(session);
     this.#heldInputs.forget(session);
     this.#liveness.forget(session);
@@ -237,6 +263,21 @@ class LocalEdge implements Edge, WriteListener {
     session.marks = undefined;
     session.listed = undefined;
     session.lanes = undefined;
+  }
+
+  /** A session that was announced is none of its user's any more. */
+  #left(session: Session, account: Account): void {
+    this.#options.metrics.gauges.sessions--;
+    this.#presence.left(session, account);
+    if (account.sessions.length > 0) return;
+    this.#resyncs.forget(account.user);
+    if (!this.#isStopped) this.#ownersInUse().depart(account.user);
+  }
+
+  #welcomed(session: Session): void {
+    if (session.mustResync) this.#resyncs.resync(session.user);
+    session.mustResync = false;
+    this.#heldInputs.release(session, this.#take);
   }
 
   #ownersInUse(): OwnerLink {

@@ -1,4 +1,5 @@
-import type { ConversationId } from '../core/ids.ts';
+import type { Entry } from '../core/entry.ts';
+import type { ConversationId, UserId } from '../core/ids.ts';
 import type { Delivery, EntryDelivery, HeadDelivery, MessageDelivery } from '../core/requests.ts';
 import type { Audiences, LocalAudience } from './audiences.ts';
 import type { Backlog } from './backlog.ts';
@@ -24,7 +25,14 @@ export interface FanOutOptions {
   readonly writer: TurnWriter;
 }
 
-/** Brings what owners deliver to the local sessions: encoded once per event and subprotocol. */
+const NOBODY: readonly Session[] = [];
+
+/**
+ * Brings what owners deliver to the local sessions: encoded once per event and subprotocol. What one owner delivers
+ * comes in order, but owners follow one another, and the last words of one may come after its successor's first: no
+ * event goes out after a later one, nor a `head` to those who know it, nor a membership that is over. A jump in an
+ * event's seq goes out as it is (the flow below has tried to repair it), and has the client fetch.
+ */
 export class FanOut {
   readonly #options: FanOutOptions;
   /** Set once sockets are served; until then every event goes socket by socket. */
@@ -39,18 +47,29 @@ export class FanOut {
       case 'message':
         return this.#message(delivery);
       case 'head':
-        return this.#toUser(delivery.user, delivery.conv, delivery);
+        return this.#head(delivery, this.#sessionsOf(delivery.user));
       case 'conversation':
-        return this.#toUser(delivery.user, delivery.entry.conv, delivery);
+        return this.#entry(delivery, this.#sessionsOf(delivery.user));
     }
+  }
+
+  /**
+   * Brings a session up to date with its inbox: `isReshaped` where more than the head may be news. What the row shows
+   * may be older than what the session knows.
+   */
+  refresh(session: Session, entry: Entry, isReshaped: boolean): void {
+    const { user } = session;
+    const { conv, removed, head: seq, n, unread } = entry;
+    const sessions = [session];
+    if (this.#isOutdated(user, entry)) return;
+    if (isReshaped || !session.hasSeen(conv)) this.#entry({ t: 'conversation', user, entry }, sessions);
+    if (removed === undefined && seq > 0) this.#head({ t: 'head', conv, user, seq, n, unread }, sessions);
   }
 
   #message(delivery: MessageDelivery): void {
     const { audiences, metrics, registry, id, backlog } = this.#options;
-    const local = audiences.of(delivery.audience);
-    if (delivery.seq <= local.lastSeq) return; // a repetition
-    local.lastSeq = delivery.seq;
-    local.lastN = delivery.n;
+    const local = audiences.forwarding(delivery);
+    if (local === undefined) return; // a repetition
     metrics.counts.deliveries++;
     const sender =
       delivery.exceptSession !== 0 && delivery.exceptEdge === id
@@ -98,23 +117,64 @@ export class FanOut {
     }
   }
 
-  #toUser(user: string, conv: ConversationId, delivery: HeadDelivery | EntryDelivery): void {
-    const { registry, backlog, audiences } = this.#options;
-    const account = registry.account(user);
-    if (account === undefined) return;
+  /** To those who do not know it yet. */
+  #head(delivery: HeadDelivery, sessions: readonly Session[]): void {
+    const { audiences } = this.#options;
+    const { conv, seq } = delivery;
     const frames = new EventFrames(delivery);
-    for (let i = account.sessions.length - 1; i >= 0; i--) {
-      const session = account.sessions[i] as Session;
-      if (session.mode !== 'push' || session.marks?.has(conv) === true) {
-        backlog.miss(session, delivery);
-      } else if (delivery.t === 'conversation' || session.hasSeen(conv)) {
-        if (!this.#push(session, frames, conv) || delivery.t === 'head') continue;
-        backlog.show(session, conv);
-        audiences.placeIn(session, conv);
-      } else {
-        backlog.miss(session, delivery);
-      }
+    for (let i = sessions.length - 1; i >= 0; i--) {
+      const session = sessions[i] as Session;
+      if (!audiences.knows(session, conv, seq)) this.#tell(session, frames, conv);
     }
+  }
+
+  #entry(delivery: EntryDelivery, sessions: readonly Session[]): void {
+    const { user, entry } = delivery;
+    const { conv, removed } = entry;
+    if (sessions.length === 0 || this.#isOutdated(user, entry)) return;
+    const { audiences } = this.#options;
+    const local = audiences.get(conv);
+    if (local !== undefined && removed !== undefined) audiences.leave(local, user);
+    const isBehind = local !== undefined && entry.head < local.lastSeq && audiences.includes(local, user);
+    const frames = new EventFrames(delivery);
+    const head = isBehind ? new EventFrames(headOf(delivery, local)) : undefined;
+    for (let i = sessions.length - 1; i >= 0; i--) {
+      const session = sessions[i] as Session;
+      this.#tell(session, frames, conv);
+      // The entry's numbers are older than what was forwarded; the rest of it may be news.
+      if (head !== undefined) this.#tell(session, head, conv);
+    }
+  }
+
+  /**
+   * Whether an entry certainly is of before what was forwarded: an owner's entries have its head, so a member who is
+   * not among the recipients of an event beyond it was removed since, or is told of it anew; one who is among them
+   * came back after a removal before it.
+   */
+  #isOutdated(user: UserId, { conv, head, removed }: Entry): boolean {
+    const { audiences } = this.#options;
+    const local = audiences.get(conv);
+    if (local === undefined) return false;
+    if (audiences.includes(local, user)) return removed !== undefined && removed <= local.lastSeq;
+    return removed === undefined && head < local.lastSeq;
+  }
+
+  #tell(session: Session, frames: EventFrames, conv: ConversationId): void {
+    const { backlog, audiences } = this.#options;
+    const { delivery } = frames;
+    if (session.mode !== 'push' || session.marks?.has(conv) === true) {
+      backlog.miss(session, delivery);
+    } else if (delivery.t === 'conversation' || session.hasSeen(conv)) {
+      if (!this.#push(session, frames, conv) || delivery.t === 'head') return;
+      backlog.show(session, conv);
+      audiences.placeIn(session, conv);
+    } else {
+      backlog.miss(session, delivery);
+    }
+  }
+
+  #sessionsOf(user: UserId): readonly Session[] {
+    return this.#options.registry.account(user)?.sessions ?? NOBODY;
   }
 
   /** Queues an event; false: it was too much for one turn, and the session is turned to pull. */
@@ -128,4 +188,17 @@ export class FanOut {
     writer.queue(session, frames.for(session), conv);
     return true;
   }
+}
+
+/** Where the conversation of an entry stands by what was forwarded. */
+function headOf({ user, entry }: EntryDelivery, { lastSeq, lastN }: LocalAudience): HeadDelivery {
+  const readN = entry.n - entry.unread;
+  return {
+    t: 'head',
+    conv: entry.conv,
+    user,
+    seq: lastSeq,
+    n: lastN,
+    unread: Math.max(0, lastN - readN),
+  };
 }

@@ -22,6 +22,8 @@ export interface GreetingOptions {
   readonly isLeaving: () => boolean;
   /** The request with this id is answered. */
   readonly answered: (session: Session, id: number) => void;
+  /** The session is one of its user's now. */
+  readonly joined: (session: Session) => void;
   /** Has the session's deadlines looked at from now on. */
   readonly watch: (session: Session) => void;
 }
@@ -48,7 +50,7 @@ export class Greeting {
   }
 
   #verified(session: Session, hello: Hello, verdict: Verdict): void {
-    const { system, registry, audiences, catchUp, replies, closer, metrics, isLeaving, watch } =
+    const { system, registry, audiences, catchUp, replies, closer, metrics, isLeaving, watch, joined } =
       this.#options;
     if (session.mode !== 'greeting') return; // it left
     if (isLeaving()) {
@@ -70,9 +72,11 @@ export class Greeting {
       closer.close(session, 'replaced');
       return;
     }
-    if (rival !== undefined) closer.close(rival, 'replaced');
     registry.join(session, system.monotonic());
-    audiences.place(session);
+    joined(session);
+    audiences.register(session);
+    // Not before: the user never was away.
+    if (rival !== undefined) closer.close(rival, 'replaced');
     metrics.gauges.sessions++;
     watch(session);
     catchUp.start(session, hello);

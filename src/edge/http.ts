@@ -1,5 +1,10 @@
 import { createHash } from 'node:crypto';
-import { isLoopback } from './address.ts';
+import { isName } from '../core/ids.ts';
+import type { Presence } from '../core/presence-port.ts';
+import type { RingControl } from '../core/ring-control.ts';
+import { isLocal } from './http-access.ts';
+import { jsonResponse, NO_STORE } from './http-json.ts';
+import { isRingPath, ringHttp } from './http-ring.ts';
 import type { HttpRequest, HttpResponse } from './socket.ts';
 import { printable, textResponse } from './upgrade.ts';
 
@@ -22,14 +27,18 @@ export interface HttpOptions {
   readonly files: ReadonlyMap<string, StaticFile>;
   readonly readiness: () => Readiness;
   readonly metrics: () => Promise<{ readonly type: string; readonly text: string }>;
+  /** Who this process is in its cluster. */
+  readonly node: () => { readonly node: string | null; readonly roles: readonly string[] };
+  /** undefined: this process has no part in it. */
+  readonly presence: Presence | undefined;
+  /** undefined: this process is no part of a cluster. */
+  readonly ring?: RingControl;
+  /** CARILLON_ADMIN_TOKEN: what who asks /ring must give. undefined: /ring is for this machine alone. */
+  readonly adminToken?: string;
 }
 
 type Handler = (request: HttpRequest) => HttpResponse | Promise<HttpResponse>;
 type Routes = ReadonlyMap<string, Handler>;
-
-const NO_STORE = { 'cache-control': 'no-store' };
-/** What a reverse proxy adds: the client is elsewhere, whatever the peer's address. */
-const PROXY_HEADERS = ['x-forwarded-for', 'forwarded', 'x-real-ip', 'via'];
 
 /** The main port: the page, /healthz, /readyz, and /metrics for this machine alone. */
 export function mainHttp(options: HttpOptions): Handler {
@@ -42,16 +51,40 @@ export function mainHttp(options: HttpOptions): Handler {
   return router(routes);
 }
 
-/** The admin port: /metrics, /healthz and /readyz, for whoever reaches it. */
+const PRESENCE = '/presence/';
+
+/** The admin port: /metrics, /healthz, /readyz, /node and /presence/USER for whoever reaches it; /ring for operators. */
 export function adminHttp(options: HttpOptions): Handler {
   const routes = new Map<string, Handler>(operations(options));
   routes.set('/metrics', () => metrics(options));
-  return router(routes);
+  routes.set('/node', () => jsonResponse(200, options.node()));
+  const { presence } = options;
+  const route = router(routes);
+  const ring = ringHttp(options.ring, options.adminToken);
+  const users =
+    presence === undefined
+      ? route
+      : router(new Map([[PRESENCE, (request) => devicesOf(presence, request.path)]]), () => PRESENCE);
+  return (request) => {
+    if (isRingPath(request.path)) return ring(request);
+    return request.path.startsWith(PRESENCE) ? users(request) : route(request);
+  };
 }
 
-function router(routes: Routes): Handler {
+/** Where a user is connected, as far as the presence service knows. */
+async function devicesOf(presence: Presence, path: string): Promise<HttpResponse> {
+  const user = path.slice(PRESENCE.length);
+  if (!isName(user))
+    return jsonResponse(400, { error: 'USER in /presence/USER must be 1 to 64 of A-Z a-z 0-9 . _ @ : -' });
+  const devices = await presence.devices(user);
+  if (devices === 'unknown') return jsonResponse(503, { error: 'the presence service does not answer' });
+  return jsonResponse(200, { user, devices });
+}
+
+/** `routeOf` names the route of a path. */
+function router(routes: Routes, routeOf = (path: string) => path): Handler {
   return (request) => {
-    const handler = routes.get(request.path);
+    const handler = routes.get(routeOf(request.path));
     if (handler === undefined) return textResponse(404, `There is nothing at ${printable(request.path)}.`);
     if (request.method === 'GET' || request.method === 'HEAD') return handler(request);
     const text = `${printable(request.path)} takes GET and HEAD, not ${printable(request.method)}.`;
@@ -67,19 +100,12 @@ function operations(options: HttpOptions): [string, Handler][] {
 }
 
 function ready({ ready, reasons }: Readiness): HttpResponse {
-  const headers = { 'content-type': 'application/json', ...NO_STORE };
-  return { status: ready ? 200 : 503, headers, body: `${JSON.stringify({ ready, reasons })}\n` };
+  return jsonResponse(ready ? 200 : 503, { ready, reasons });
 }
 
 async function metrics(options: HttpOptions): Promise<HttpResponse> {
   const { type, text } = await options.metrics();
   return { status: 200, headers: { 'content-type': type, ...NO_STORE }, body: text };
-}
-
-function isLocal(request: HttpRequest): boolean {
-  return (
-    isLoopback(request.remoteAddress) && PROXY_HEADERS.every((name) => request.header(name) === undefined)
-  );
 }
 
 function notHere(): HttpResponse {

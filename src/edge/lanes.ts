@@ -25,6 +25,8 @@ interface Lane {
   heldCode: ErrorCode;
 }
 
+/** What a refused send holds back those behind it for, at least: they may be on their way already. */
+const HOLD_MS_MIN = 20;
 /** Another look after this long, when there are too many lanes. */
 const CROWDED_MS = 50;
 
@@ -49,18 +51,26 @@ export class Lanes {
     return this.#lanes.size;
   }
 
-  /** Why a send to `conv` may not go now; undefined: it may. */
+  /**
+   * Why a send to `conv` may not go now; undefined: it may. Whoever is refused holds back those right behind until it may
+   * come again itself: at the end of a hold they would else pass it by.
+   */
   refusal(conv: ConversationId, now: number): LaneRefusal | undefined {
     const lane = this.#lanes.get(conv);
-    if (this.#allHeldUntil > now)
-      return { code: 'overloaded', retryAfterMs: Math.ceil(this.#allHeldUntil - now) };
+    if (this.#allHeldUntil > now) {
+      const retryAfterMs = Math.max(HOLD_MS_MIN, Math.ceil(this.#allHeldUntil - now));
+      this.#allHeldUntil = now + retryAfterMs;
+      return { code: 'overloaded', retryAfterMs };
+    }
     if (lane === undefined) {
       if (this.#lanes.size < this.#lanesMax) return undefined;
       this.prune(now);
       return this.#lanes.size < this.#lanesMax ? undefined : { code: 'overloaded', retryAfterMs: CROWDED_MS };
     }
-    if (lane.heldUntil > now) return { code: lane.heldCode, retryAfterMs: Math.ceil(lane.heldUntil - now) };
-    return undefined;
+    if (lane.heldUntil <= now) return undefined;
+    const retryAfterMs = Math.max(HOLD_MS_MIN, Math.ceil(lane.heldUntil - now));
+    lane.heldUntil = now + retryAfterMs;
+    return { code: lane.heldCode, retryAfterMs };
   }
 
   /** Numbers a send; `refusal` has admitted it. */

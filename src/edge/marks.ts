@@ -1,5 +1,6 @@
 import type { Entry } from '../core/entry.ts';
 import type { ConversationId, Seq } from '../core/ids.ts';
+import { standing } from './entry-order.ts';
 
 /** What a session has missed of one conversation. */
 export interface Mark {
@@ -56,10 +57,11 @@ export class Marks {
     return true;
   }
 
+  /** Of several entries the newest is kept. */
   entry(entry: Entry): boolean {
     const mark = this.#mark(entry.conv);
     if (mark === undefined) return false;
-    mark.entry = entry;
+    if (mark.entry === undefined || standing(mark.entry) <= standing(entry)) mark.entry = entry;
     raiseCursor(mark, entry.n - entry.unread);
     return true;
   }

@@ -1,4 +1,4 @@
-import type { ConversationId, DeviceId, UserId } from '../core/ids.ts';
+import type { ConversationId, DeviceId, Seq, UserId } from '../core/ids.ts';
 import type { Delivery, GrantAnswer, HistoryRequest, PageAnswer } from '../core/requests.ts';
 import type { Lanes } from './lanes.ts';
 import type { Marks } from './marks.ts';
@@ -56,6 +56,8 @@ export class Session {
   expiresAt = Number.POSITIVE_INFINITY;
   /** Set from the moment that the session is announced. */
   account: Account | undefined = undefined;
+  /** What events were forwarded before (Audiences.order), it was not told. */
+  since = 0;
 
   /** Monotonic ms of its opening, of the last sign of life, … */
   readonly openedAt: number;
@@ -86,8 +88,15 @@ export class Session {
   /** More was missed than there is room for marks. */
   marksOverflowed = false;
   settling = false;
+  /** What it said to have that its owners are being asked about. */
+  probes: Map<ConversationId, Seq> | undefined = undefined;
   /** The conversations shown so far to a session that could not be shown all; undefined: all are. */
   listed: Set<ConversationId> | undefined = undefined;
+  /** Digests of the inbox that it was told (sync-cursor.ts), from its `welcome` on. */
+  cursor = '';
+  shape = '';
+  /** Its inbox is to be read again after the `welcome`. */
+  mustResync = false;
 
   constructor(number: number, socket: Socket, frames: TokenBucket, now: number) {
     this.number = number;

@@ -14,9 +14,18 @@ const BUCKETS_MAX = 256;
 
 /** The cursor for a user who was told these entries, which may come in any order. */
 export function cursorOf(entries: readonly Entry[]): string {
+  return encode(entries, hashOf);
+}
+
+/** The same of what seldom changes: which conversations there are, as what the user is in them, and their titles. */
+export function shapeOf(entries: readonly Entry[]): string {
+  return encode(entries, shapeHashOf);
+}
+
+function encode(entries: readonly Entry[], hash: Hash): string {
   let buckets = 1;
   while (buckets < entries.length && buckets < BUCKETS_MAX) buckets *= 2;
-  const sums = digest(entries, buckets);
+  const sums = digest(entries, buckets, hash);
   const bytes = Buffer.alloc(1 + 4 * buckets);
   bytes[0] = VERSION;
   for (let i = 0; i < buckets; i++) bytes.writeUInt32BE(sums[i] as number, 1 + 4 * i);
@@ -31,9 +40,22 @@ export function changedSince(
   cursor: string | undefined,
   entries: readonly Entry[],
 ): (entry: Entry) => boolean {
+  return differing(cursor, entries, hashOf);
+}
+
+/** The same for `shapeOf`. */
+export function reshapedSince(shape: string, entries: readonly Entry[]): (entry: Entry) => boolean {
+  return differing(shape, entries, shapeHashOf);
+}
+
+function differing(
+  cursor: string | undefined,
+  entries: readonly Entry[],
+  hash: Hash,
+): (entry: Entry) => boolean {
   const known = cursor === undefined ? undefined : parse(cursor);
   if (known === undefined) return () => true;
-  const now = digest(entries, known.length);
+  const now = digest(entries, known.length, hash);
   return ({ conv }) => {
     const bucket = bucketOf(conv, known.length);
     return known[bucket] !== now[bucket];
@@ -48,11 +70,13 @@ function parse(cursor: string): Uint32Array | undefined {
   return Uint32Array.from({ length: buckets }, (_, i) => bytes.readUInt32BE(1 + 4 * i));
 }
 
-function digest(entries: readonly Entry[], buckets: number): Uint32Array {
+type Hash = (entry: Entry) => number;
+
+function digest(entries: readonly Entry[], buckets: number, hash: Hash): Uint32Array {
   const sums = new Uint32Array(buckets);
   for (const entry of entries) {
     const bucket = bucketOf(entry.conv, buckets);
-    sums[bucket] = (sums[bucket] as number) + hashOf(entry);
+    sums[bucket] = (sums[bucket] as number) + hash(entry);
   }
   return sums;
 }
@@ -64,12 +88,17 @@ function bucketOf(conv: ConversationId, buckets: number): number {
 const ROLES = { owner: 1, admin: 2, member: 3 } as const;
 
 function hashOf(entry: Entry): number {
-  let hash = mix(hashText(entry.conv), entry.head);
-  hash = mix(hash, entry.read);
-  hash = mix(hash, entry.removed ?? -1);
-  hash = mix(hash, ROLES[entry.role]);
-  if (entry.title !== undefined) hash = mix(hash, hashText(entry.title));
-  return finish(hash);
+  const hash = mix(hashText(entry.conv), entry.head);
+  return finish(mixShape(mix(hash, entry.read), entry));
+}
+
+function shapeHashOf(entry: Entry): number {
+  return finish(mixShape(hashText(entry.conv), entry));
+}
+
+function mixShape(seed: number, { removed, role, title }: Entry): number {
+  const hash = mix(mix(seed, removed ?? -1), ROLES[role]);
+  return title === undefined ? hash : mix(hash, hashText(title));
 }
 
 function mix(hash: number, value: number): number {

@@ -10,23 +10,38 @@ import { MemoryStore } from '../../src/adapters/memory/store.ts';
 import { realSystem } from '../../src/adapters/system.ts';
 import { StoreUnavailable } from '../../src/core/ports.ts';
 import { VirtualSystem } from '../sim/virtual-system.ts';
-import { leaseRow, logRows, type TablesUnderTest } from './cluster-tables.fixtures.ts';
+import { clusterFaultsSuite } from './cluster-faults.suite.ts';
+import { leaseRow, logRows, rowsOf, type TablesUnderTest } from './cluster-tables.fixtures.ts';
 import { leaseTableSuite } from './lease-table.suite.ts';
 import { logTableSuite } from './log-table.suite.ts';
-import { rowOf } from './store-fixtures.ts';
+import { ALL, rowOf } from './store-fixtures.ts';
 
+/** One set of tables: the clock that counts is theirs, and faults are what everybody meets while they last. */
 async function open(): Promise<TablesUnderTest> {
   const system = realSystem();
+  let fault: TableFault | undefined;
+  const options = { fault: () => fault };
   const projections = new MemoryStore(system);
-  return {
-    leases: new MemoryLeaseTable(system),
-    log: new MemoryLogTable(system, projections),
+  const tables = {
+    leases: new MemoryLeaseTable(system, options),
+    log: new MemoryLogTable(system, projections, options),
     projections,
+  };
+  return {
+    ...tables,
+    skewed: async () => tables,
+    faulty: async () => ({
+      ...tables,
+      mute: () => void (fault = 'answerLost'),
+      cut: async () => void (fault = 'unavailable'),
+      heal: async () => void (fault = undefined),
+    }),
   };
 }
 
 leaseTableSuite('memory', open);
 logTableSuite('memory', open);
+clusterFaultsSuite('memory', open);
 
 test('memory: faults come out as they say, and take effect as they say', async () => {
   let fault: TableFault | undefined;
@@ -36,14 +51,15 @@ test('memory: faults come out as they say, and take effect as they say', async (
   const [row, conv] = [leaseRow(randomUUID()), randomUUID()];
   for (const each of ['unavailable', 'lost', 'answerLost'] as const) {
     fault = each;
-    assert.deepEqual(await leases.insertNode(row), { t: 'unknown' });
-    assert.equal(await log.write(conv, logRows(conv, 1, 2)), each === 'unavailable' ? each : 'unknown');
+    const outcome = each === 'unavailable' ? each : 'unknown';
+    assert.deepEqual(await leases.insertNode(row), { t: outcome });
+    assert.equal(await log.write(conv, logRows(conv, 1, 2)), outcome);
     await assert.rejects(leases.node(row.node), StoreUnavailable);
-    await assert.rejects(log.rows(conv, 1, 2, 9), StoreUnavailable);
+    await assert.rejects(log.rows(conv, 1, 2, ALL), StoreUnavailable);
     assert.deepEqual(await log.lookUp(conv, 'ann', 'phone', randomUUID()), { t: 'unavailable' });
     fault = undefined;
     assert.equal((await leases.node(row.node)) !== undefined, each === 'answerLost');
-    assert.equal((await log.rows(conv, 1, 2, 9)).length, each === 'answerLost' ? 2 : 0);
+    assert.equal((await rowsOf(log, conv, 1, 2)).length, each === 'answerLost' ? 2 : 0);
   }
 });
 

@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openLmdbStore, type LmdbStoreOptions } from '../../src/adapters/lmdb/store.ts';
 import { realSystem } from '../../src/adapters/system.ts';
+import { dirtyStoreSuite } from './dirty-store.suite.ts';
 import { messageStoreSuite } from './message-store.suite.ts';
 import { projectionStoreSuite } from './projection-store.suite.ts';
-import { silent, type StoreUnderTest } from './store-fixtures.ts';
+import { asProjections, silent, type StoreUnderTest } from './store-fixtures.ts';
 
 function opener(options: LmdbStoreOptions): () => Promise<StoreUnderTest> {
   return async () => {
@@ -21,6 +22,7 @@ async function openIn(dir: string, options: LmdbStoreOptions): Promise<StoreUnde
   return {
     messages: store.messages,
     projections: store.projections,
+    dirty: store.dirty,
     ownership: store.ownership,
     async reopen() {
       open = false;
@@ -39,6 +41,8 @@ async function openIn(dir: string, options: LmdbStoreOptions): Promise<StoreUnde
 // As it is by default, the overlays answer nearly all; with tiny bulks, the tables do, and tails are dropped.
 const tiny = { bulkRows: 16, sliceRows: 5, sliceRowsMax: 9, chunkBytesMax: 700, tailsMax: 8 };
 messageStoreSuite('lmdb', opener({}));
-projectionStoreSuite('lmdb', opener({}));
+projectionStoreSuite('lmdb', async () => asProjections(await opener({})()));
+dirtyStoreSuite('lmdb', opener({}));
 messageStoreSuite('lmdb with tiny bulks', opener(tiny));
-projectionStoreSuite('lmdb with tiny bulks', opener(tiny));
+projectionStoreSuite('lmdb with tiny bulks', async () => asProjections(await opener(tiny)()));
+dirtyStoreSuite('lmdb with tiny bulks', opener(tiny));

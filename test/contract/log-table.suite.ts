@@ -1,14 +1,24 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import test from 'node:test';
+import type { ReadLimits } from '../../src/core/ports.ts';
+import type { StoredRow } from '../../src/core/rows.ts';
 import { LIMITS } from '../../src/protocol/limits.ts';
 import { readU64, TS_AT } from '../../src/protocol/message-frame.ts';
-import { logRow, logRows, type OpenTables, stored, type TablesUnderTest } from './cluster-tables.fixtures.ts';
-import { conversationRow, memberRow, rowOf } from './store-fixtures.ts';
+import {
+  logRow,
+  logRows,
+  type OpenTables,
+  rowsBackwardOf,
+  rowsOf,
+  stored,
+  type TablesUnderTest,
+} from './cluster-tables.fixtures.ts';
+import { ALL, conversationRow, memberRow, rowOf } from './store-fixtures.ts';
 
 /** What every LogTable does, whatever it stands on. */
 export function logTableSuite(name: string, open: OpenTables): void {
-  const check = (title: string, run: (log: Log, tables: TablesUnderTest) => Promise<void>): void => {
+  const check: Check = (title, run) => {
     void test(`${name}: ${title}`, async () => {
       const tables = await open();
       await run(tables.log, tables);
@@ -18,16 +28,16 @@ export function logTableSuite(name: string, open: OpenTables): void {
   check('a batch comes back as it was, in both directions', async (log) => {
     const conv = randomUUID();
     const rows = logRows(conv, 1, 256, 1, 0).map((row) => ({ ...row, x: 2 ** 40, m: row.seq - 1 }));
-    assert.deepEqual(await log.rows(conv, 1, 4_096, 10), []);
-    assert.deepEqual(await log.rowsBackward(conv, 1, 4_096, 10), []);
+    assert.deepEqual(await rowsOf(log, conv, 1, 4_096, 10), []);
+    assert.deepEqual(await rowsBackwardOf(log, conv, 1, 4_096, 10), []);
     assert.equal(await log.write(conv, []), 'written');
     assert.equal(await log.write(conv, rows), 'written');
-    assert.deepEqual(await log.rows(conv, 1, 4_096, 1_000), rows.map(stored));
-    assert.deepEqual(await log.rows(conv, 10, 12, 1_000), rows.slice(9, 12).map(stored));
-    assert.deepEqual(await log.rows(conv, 10, 200, 3), rows.slice(9, 12).map(stored));
-    assert.deepEqual(await log.rowsBackward(conv, 1, 4_096, 1_000), rows.map(stored).reverse());
-    assert.deepEqual(await log.rowsBackward(conv, 1, 12, 3), rows.slice(9, 12).map(stored).reverse());
-    assert.deepEqual(await log.rows(randomUUID(), 1, 4_096, 10), []);
+    assert.deepEqual(await rowsOf(log, conv, 1, 4_096, 1_000), rows.map(stored));
+    assert.deepEqual(await rowsOf(log, conv, 10, 12, 1_000), rows.slice(9, 12).map(stored));
+    assert.deepEqual(await rowsOf(log, conv, 10, 200, 3), rows.slice(9, 12).map(stored));
+    assert.deepEqual(await rowsBackwardOf(log, conv, 1, 4_096, 1_000), rows.map(stored).reverse());
+    assert.deepEqual(await rowsBackwardOf(log, conv, 1, 12, 3), rows.slice(9, 12).map(stored).reverse());
+    assert.deepEqual(await rowsOf(log, randomUUID(), 1, 4_096, 10), []);
   });
 
   check('a batch written again changes nothing, whoever was between', async (log) => {
@@ -36,9 +46,9 @@ export function logTableSuite(name: string, open: OpenTables): void {
     assert.equal(await log.write(conv, rows), 'written');
     const rewritten = logRows(conv, 2, 4, 2, 1);
     assert.equal(await log.write(conv, rewritten), 'written');
-    const before = await log.rows(conv, 1, 4, 100);
+    const before = await rowsOf(log, conv, 1, 4, 100);
     assert.equal(await log.write(conv, rows), 'written');
-    assert.deepEqual(await log.rows(conv, 1, 4, 100), before);
+    assert.deepEqual(await rowsOf(log, conv, 1, 4, 100), before);
   });
 
   check('all fences of a seq come, the highest first; fences may fall along seqs', async (log) => {
@@ -51,14 +61,17 @@ export function logTableSuite(name: string, open: OpenTables): void {
     for (const rows of [half, old, third]) assert.equal(await log.write(conv, rows), 'written');
     const of = (seq: number): ReturnType<typeof stored>[] =>
       [...half, ...third, ...old].filter((row) => row.seq === seq).map(stored);
-    assert.deepEqual(await log.rows(conv, 1, 9, 100), [...of(1), ...of(2), ...of(3), ...of(4)]);
-    assert.deepEqual(await log.rowsBackward(conv, 1, 9, 100), [...of(4), ...of(3), ...of(2), ...of(1)]);
-    // Cut forward, the seq cut has its highest fence; backward there are whole seqs alone, and at least one.
-    assert.deepEqual(await log.rows(conv, 1, 9, 2), [...of(1), ...of(2).slice(0, 1)]);
-    assert.deepEqual(await log.rowsBackward(conv, 1, 9, 2), of(4));
-    assert.deepEqual(await log.rowsBackward(conv, 1, 9, 4), [...of(4), ...of(3)]);
-    assert.deepEqual(await log.rowsBackward(conv, 1, 3, 1), of(3));
-    assert.deepEqual(await log.rowsBackward(conv, 1, 3, 2), of(3));
+    assert.deepEqual(await rowsOf(log, conv, 1, 9, 100), [...of(1), ...of(2), ...of(3), ...of(4)]);
+    assert.deepEqual(await rowsBackwardOf(log, conv, 1, 9, 100), [...of(4), ...of(3), ...of(2), ...of(1)]);
+    // Whole seqs alone, and one at least.
+    assert.deepEqual(await rowsOf(log, conv, 1, 9, 2), of(1));
+    assert.deepEqual(await rowsOf(log, conv, 1, 9, 3), [...of(1), ...of(2)]);
+    assert.deepEqual(await rowsOf(log, conv, 3, 9, 1), of(3));
+    assert.deepEqual(await rowsOf(log, conv, 3, 9, 3), of(3));
+    assert.deepEqual(await rowsBackwardOf(log, conv, 1, 9, 2), of(4));
+    assert.deepEqual(await rowsBackwardOf(log, conv, 1, 9, 4), [...of(4), ...of(3)]);
+    assert.deepEqual(await rowsBackwardOf(log, conv, 1, 3, 1), of(3));
+    assert.deepEqual(await rowsBackwardOf(log, conv, 1, 3, 2), of(3));
   });
 
   check('buckets end at seq 4,096', async (log) => {
@@ -66,18 +79,20 @@ export function logTableSuite(name: string, open: OpenTables): void {
     const [last, first] = [logRows(conv, 4_090, 4_096), logRows(conv, 4_097, 4_100)];
     assert.equal(await log.write(conv, last), 'written');
     assert.equal(await log.write(conv, first), 'written');
-    assert.deepEqual(await log.rows(conv, 1, 4_096, 100), last.map(stored));
-    assert.deepEqual(await log.rows(conv, 4_097, 8_192, 100), first.map(stored));
-    assert.deepEqual(await log.rowsBackward(conv, 4_097, 8_192, 2), first.slice(2).map(stored).reverse());
-    assert.deepEqual(await log.rowsBackward(conv, 1, 4_096, 1), last.slice(6).map(stored));
+    assert.deepEqual(await rowsOf(log, conv, 1, 4_096, 100), last.map(stored));
+    assert.deepEqual(await rowsOf(log, conv, 4_097, 8_192, 100), first.map(stored));
+    assert.deepEqual(await rowsBackwardOf(log, conv, 4_097, 8_192, 2), first.slice(2).map(stored).reverse());
+    assert.deepEqual(await rowsBackwardOf(log, conv, 1, 4_096, 1), last.slice(6).map(stored));
     for (const bad of [
       () => log.write(conv, logRows(conv, 4_096, 4_097)),
-      () => log.rows(conv, 4_096, 4_097, 1),
-      () => log.rowsBackward(conv, 4_096, 4_097, 1),
-      () => log.rows(conv, 0, 1, 1),
+      () => log.rows(conv, 4_096, 4_097, ALL),
+      () => log.rowsBackward(conv, 4_096, 4_097, ALL),
+      () => log.rows(conv, 0, 1, ALL),
     ])
       await assert.rejects(bad, RangeError);
   });
+
+  limitsSuite(check);
 
   check('seqs beyond 2^32, and the bytes as they were: none, and the most', async (log) => {
     const conv = randomUUID();
@@ -89,10 +104,10 @@ export function logTableSuite(name: string, open: OpenTables): void {
       logRow({ conv, seq: seq + 2, body: bytes }),
     ];
     assert.equal(await log.write(conv, rows), 'written');
-    assert.deepEqual(await log.rows(conv, seq, seq + 2, 9), rows.map(stored));
+    assert.deepEqual(await rowsOf(log, conv, seq, seq + 2, 9), rows.map(stored));
     const tiny = { ...logRow({ conv, seq: seq + 3 }), env: new Uint8Array(0) };
     assert.equal(await log.write(conv, [tiny]), 'written');
-    assert.deepEqual(await log.rows(conv, seq + 3, seq + 3, 9), [stored(tiny)]);
+    assert.deepEqual(await rowsOf(log, conv, seq + 3, seq + 3, 9), [stored(tiny)]);
   });
 
   check('the floor of an older fence never wins', async (log) => {
@@ -169,17 +184,117 @@ export function logTableSuite(name: string, open: OpenTables): void {
     await Promise.all(
       convs.map(async (conv) => {
         for (let c = 0; c < 5; c++) {
-          const [outcome, rows] = await Promise.all([
+          const [outcome, ...reads] = await Promise.all([
             log.write(conv, logRows(conv, c * 10 + 1, c * 10 + 10, 1, c * 10)),
-            log.rows(conv, 1, 4_096, 1_000),
+            rowsOf(log, conv, 1, 4_096),
+            rowsBackwardOf(log, conv, 1, 4_096),
           ]);
           assert.equal(outcome, 'written');
           // What was written before is seen whole, what is being written as one: all or nothing.
-          assert.ok(rows.length === c * 10 || rows.length === c * 10 + 10, `${rows.length} rows`);
+          for (const rows of reads)
+            assert.ok(rows.length === c * 10 || rows.length === c * 10 + 10, `${rows.length} rows`);
         }
       }),
     );
   });
 }
 
+function limitsSuite(check: Check): void {
+  check('limits are of rows and of bytes, and say when there may be more', async (log) => {
+    const conv = randomUUID();
+    const rows = Array.from({ length: 40 }, (_, i) => {
+      return logRow({ conv, seq: 4_057 + i, body: new Uint8Array(1_000).fill(i) });
+    });
+    assert.equal(await log.write(conv, rows), 'written');
+    const size = rows[0]?.env.length ?? 0;
+    const all = rows.map(stored);
+    const down = all.toReversed();
+    const cases: readonly (readonly [limits: ReadLimits, count: number])[] = [
+      [{ ...ALL, rowsMax: 40 }, 40],
+      [{ ...ALL, rowsMax: 39 }, 39],
+      [{ ...ALL, rowsMax: 1 }, 1],
+      [{ ...ALL, bytesMax: 40 * size }, 40],
+      [{ ...ALL, bytesMax: 40 * size - 1 }, 39],
+      [{ ...ALL, bytesMax: 1 }, 1],
+      [{ rowsMax: 7, bytesMax: 5 * size }, 5],
+      [{ rowsMax: 5, bytesMax: 7 * size }, 5],
+    ];
+    for (const [limits, count] of cases) {
+      const up = await log.rows(conv, 4_050, 4_096, limits);
+      assert.deepEqual(up.rows, all.slice(0, count));
+      const back = await log.rowsBackward(conv, 4_000, 4_096, limits);
+      assert.deepEqual(back.rows, down.slice(0, count));
+      // All of them, and a limit just reached: either may be said.
+      if (count < 40) assert.deepEqual([up.more, back.more], [true, true], JSON.stringify(limits));
+      if (limits.rowsMax > 40 && limits.bytesMax > 40 * size)
+        assert.deepEqual([up.more, back.more], [false, false]);
+    }
+    const none = { rows: [], more: false };
+    assert.deepEqual(await log.rows(conv, 1, 4_056, ALL), none);
+    assert.deepEqual(await log.rowsBackward(conv, 1, 4_056, ALL), none);
+    for (const read of [log.rows(conv, 4_060, 4_070, ALL), log.rowsBackward(conv, 4_060, 4_070, ALL)])
+      assert.equal((await read).more, false);
+  });
+
+  check('rows of every fence count, and a seq of many fences comes whole', async (log) => {
+    const conv = randomUUID();
+    const fences = Array.from({ length: 30 }, (_, i) => i + 1);
+    const ofSeq = (seq: number) => fences.map((fence) => logRow({ conv, seq, fence })).reverse();
+    const [first, second, third] = [ofSeq(4_097), ofSeq(4_098), [logRow({ conv, seq: 4_099 })]];
+    const size = first[0]?.env.length ?? 0;
+    for (const rows of [first, second, third]) assert.equal(await log.write(conv, rows), 'written');
+    const read = async (way: 'rows' | 'rowsBackward', limits: ReadLimits) => {
+      const { rows, more } = await log[way](conv, 4_097, 8_192, limits);
+      return { rows, more };
+    };
+    const [one, two, three] = [first.map(stored), second.map(stored), third.map(stored)];
+    assert.deepEqual(await read('rows', { ...ALL, rowsMax: 1 }), { rows: one, more: true });
+    assert.deepEqual(await read('rows', { ...ALL, rowsMax: 59 }), { rows: one, more: true });
+    assert.deepEqual(await read('rows', { ...ALL, rowsMax: 60 }), { rows: [...one, ...two], more: true });
+    assert.deepEqual(await read('rows', { ...ALL, bytesMax: 60 * size - 1 }), { rows: one, more: true });
+    assert.deepEqual(await read('rows', ALL), { rows: [...one, ...two, ...three], more: false });
+    assert.deepEqual(await read('rowsBackward', { ...ALL, rowsMax: 30 }), { rows: three, more: true });
+    const newer = { rows: [...three, ...two], more: true };
+    assert.deepEqual(await read('rowsBackward', { ...ALL, rowsMax: 31 }), newer);
+    assert.deepEqual(await read('rowsBackward', ALL), { rows: [...three, ...two, ...one], more: false });
+  });
+
+  check('a whole bucket is walked in pieces, seqs and bytes whole', async (log) => {
+    const conv = randomUUID();
+    const rows = Array.from({ length: 4_096 }, (_, i) => {
+      // Every 64th is of the largest size, the others small: what was read tells little of what comes.
+      return logRow({
+        conv,
+        seq: 8_193 + i,
+        body: new Uint8Array(i % 64 === 63 ? LIMITS.bodyBytesMax : i % 7),
+      });
+    });
+    for (let i = 0; i < rows.length; i += 64)
+      assert.equal(await log.write(conv, rows.slice(i, i + 64)), 'written');
+    const expected = rows.map(stored);
+    const limits = { rowsMax: 900, bytesMax: 100_000 };
+    const up: StoredRow[] = [];
+    for (let more = true; more; ) {
+      const range = await log.rows(conv, 8_193 + up.length, 12_288, limits);
+      assert.ok(weight(range.rows) <= limits.bytesMax);
+      up.push(...range.rows);
+      more = range.more;
+    }
+    assert.deepEqual(up, expected);
+    const down: StoredRow[] = [];
+    for (let more = true; more; ) {
+      const range = await log.rowsBackward(conv, 8_193, 12_288 - down.length, limits);
+      assert.ok(weight(range.rows) <= limits.bytesMax);
+      down.push(...range.rows);
+      more = range.more;
+    }
+    assert.deepEqual(down.reverse(), expected);
+  });
+}
+
+function weight(rows: readonly StoredRow[]): number {
+  return rows.reduce((bytes, row) => bytes + row.env.length, 0);
+}
+
 type Log = TablesUnderTest['log'];
+type Check = (title: string, run: (log: Log, tables: TablesUnderTest) => Promise<void>) => void;

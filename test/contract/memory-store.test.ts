@@ -5,8 +5,9 @@ import { type AppendFault, MemoryStore } from '../../src/adapters/memory/store.t
 import { realSystem } from '../../src/adapters/system.ts';
 import { StoreUnavailable } from '../../src/core/ports.ts';
 import { messageStoreSuite } from './message-store.suite.ts';
+import { dirtyStoreSuite } from './dirty-store.suite.ts';
 import { projectionStoreSuite } from './projection-store.suite.ts';
-import { ALL, append, batchOf, type StoreUnderTest } from './store-fixtures.ts';
+import { ALL, append, asProjections, batchOf, type StoreUnderTest } from './store-fixtures.ts';
 
 async function open(): Promise<StoreUnderTest> {
   return underTest(new MemoryStore(realSystem()));
@@ -16,6 +17,7 @@ function underTest(store: MemoryStore): StoreUnderTest {
   return {
     messages: store.messages,
     projections: store.projections,
+    dirty: store,
     ownership: store.ownership,
     async reopen() {
       store.restart();
@@ -26,7 +28,8 @@ function underTest(store: MemoryStore): StoreUnderTest {
 }
 
 messageStoreSuite('memory', open);
-projectionStoreSuite('memory', open);
+projectionStoreSuite('memory', async () => asProjections(await open()));
+dirtyStoreSuite('memory', open);
 
 test('memory: faults come out as they say, and take effect as they say', async () => {
   let fault: AppendFault | undefined;

@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import test from 'node:test';
 import { LIMITS } from '../../src/protocol/limits.ts';
 import type { StoredRow } from '../../src/core/rows.ts';
 import {
+  checksOf,
   ALL,
   append,
   batchOf,
+  conversationRow,
   fenceOf,
   fill,
   inboxRow,
+  memberRow,
   type OpenStore,
   projection,
   rowOf,
@@ -18,15 +20,7 @@ import {
 
 /** What every MessageStore does, whatever it stands on. */
 export function messageStoreSuite(name: string, open: OpenStore): void {
-  const check = (title: string, run: (store: StoreUnderTest) => Promise<void>) =>
-    void test(`${name}: ${title}`, async () => {
-      const store = await open();
-      try {
-        await run(store);
-      } finally {
-        await store.close();
-      }
-    });
+  const check = checksOf(name, open);
 
   check('a committed batch is read back whole, with its fence, c and m', async (store) => {
     const conv = randomUUID();
@@ -131,6 +125,34 @@ export function messageStoreSuite(name: string, open: OpenStore): void {
     assert.deepEqual(await seqs(true, 100, 1), [18]);
   });
 
+  check(
+    'a batch ends at seq 4,096, the next begins at 4,097, and both can be written again',
+    async (store) => {
+      const conv = randomUUID();
+      await fill(store, conv, 0, 4_090);
+      const fence = await fenceOf(store, conv);
+      const [last, first] = [
+        batchOf({ conv, fence, c: 4_090, count: 6 }),
+        batchOf({ conv, fence, c: 4_096, count: 2 }),
+      ];
+      for (const batch of [last, last, first, first, last])
+        assert.equal(await append(store.messages, batch), 'committed');
+      assert.equal(await store.messages.head(conv), 4_098);
+      const read = await store.messages.read(conv, 4_095, 4_098, false, ALL);
+      assert.deepEqual(
+        read.map(env),
+        [...last.rows.slice(4), ...first.rows].map((row) => Buffer.from(row.env)),
+      );
+      const one = { ...ALL, rowsMax: 1 };
+      for (const seq of [4_096, 4_097])
+        for (const newestFirst of [false, true])
+          assert.deepEqual(
+            (await store.messages.read(conv, seq, seq, newestFirst, one)).map((row) => row.seq),
+            [seq],
+          );
+    },
+  );
+
   check('empty and maximal bodies, and every byte in them', async (store) => {
     const conv = randomUUID();
     const fence = await fenceOf(store, conv);
@@ -221,6 +243,19 @@ function dedupSuite(check: Check): void {
     }
   });
 
+  check('an id is found by its own time, whatever clocks stamped those around it', async (store) => {
+    const conv = randomUUID();
+    const fence = await fenceOf(store, conv);
+    const day = 24 * 3_600_000;
+    const cmids = [0, day, -day, -29 * day, day].map((off, c) => ({ off, c, cmid: randomUUID() }));
+    for (const { off, c, cmid } of cmids)
+      await append(store.messages, batchOf({ conv, fence, c, cmid, ts: Date.now() + off }));
+    for (const { c, cmid } of cmids) {
+      const found = await store.messages.lookUp(conv, 'ann', 'phone', cmid);
+      assert.equal(found.t === 'found' && found.hit.seq, c + 1);
+    }
+  });
+
   check('forgets an id after 30 days, and has none of the server own events', async (store) => {
     const conv = randomUUID();
     const fence = await fenceOf(store, conv);
@@ -242,6 +277,56 @@ function dedupSuite(check: Check): void {
 }
 
 function reopenSuite(check: Check): void {
+  check('a batch of unknown outcome, written again by the next term, is there once', async (store) => {
+    const conv = randomUUID();
+    const first = batchOf({ conv, fence: await fenceOf(store, conv), c: 0, count: 3 });
+    assert.equal(await append(store.messages, first), 'committed'); // and nobody heard of it
+    const again = await store.reopen();
+    const fence = await fenceOf(again, conv);
+    assert.equal(await append(again.messages, { ...first, fence }), 'committed');
+    assert.equal(await append(again.messages, batchOf({ conv, fence, c: 3 })), 'committed');
+    assert.equal(await again.messages.head(conv), 4);
+    const rows = await again.messages.read(conv, 1, 3, false, ALL);
+    assert.deepEqual(
+      rows.map(env),
+      first.rows.map((row) => Buffer.from(row.env)),
+    );
+    const { cmid, hash } = first.rows[1] as { cmid: string; hash: number };
+    const found = await again.messages.lookUp(conv, 'ann', 'phone', cmid);
+    assert.deepEqual(found.t === 'found' && [found.hit.seq, found.hit.hash], [2, hash]);
+  });
+
+  check('what a batch establishes is there once it is committed, without any row too', async (store) => {
+    for (const count of [0, 1]) {
+      const conv = randomUUID();
+      const conversation = conversationRow(conv, count, 'a title');
+      const members = [memberRow('ann', { role: 'owner' }), memberRow('bob')];
+      const fence = await fenceOf(store, conv);
+      const establish = { conversation, members };
+      const batch = batchOf({ conv, fence, c: 0, count, kind: 'sys.created', establish });
+      assert.equal(await append(store.messages, batch), 'committed');
+      assert.deepEqual(await store.projections.conversation(conv), conversation);
+      const rows = await store.projections.members(conv);
+      assert.deepEqual(
+        rows.sort((a, b) => (a.user < b.user ? -1 : 1)),
+        members,
+      );
+      assert.equal(await store.messages.head(conv), count);
+    }
+  });
+
+  check('a claim is of one fence per start, with nothing to recover', async (store) => {
+    const conv = randomUUID();
+    const claim = await store.ownership.claim(conv);
+    assert.ok(claim.t === 'owned');
+    assert.equal(claim.recovered, false); // its dirty marks say what to look after
+    assert.deepEqual(await store.ownership.claim(randomUUID()), claim);
+    assert.equal(await store.ownership.confirmed(), true);
+    const next = await (await store.reopen()).ownership.claim(conv);
+    assert.ok(next.t === 'owned');
+    assert.deepEqual([next.fence > claim.fence, next.recovered], [true, false]);
+  });
+
   check('a reopened store has all of it, and goes on', async (store) => {
     const convs = Array.from({ length: 30 }, () => randomUUID());
     const written = new Map<string, Buffer[]>();
@@ -265,7 +350,7 @@ function reopenSuite(check: Check): void {
       assert.deepEqual((await again.messages.read(id, 1, envs.length, false, ALL)).map(env), envs);
     }
     assert.equal((await again.messages.lookUp(conv, 'ann', 'phone', cmid)).t, 'found');
-    assert.deepEqual(await again.projections.dirty(), [conv]);
+    assert.deepEqual(await again.dirty.dirty(), [conv]);
     assert.deepEqual(await again.projections.inboxRow('ann', conv), inboxRow('ann', conv, 9));
     await fill(again, conv, 9, 5);
     assert.equal(await again.messages.head(conv), 14);

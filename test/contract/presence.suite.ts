@@ -152,6 +152,39 @@ export function presenceSuite(
     same(await tails.get(conv), events(1, 9));
   });
 
+  test(`${name}: reads during writes see a dense tail, and who was told of`, options, async () => {
+    const { presence, tails, settle } = await service();
+    const [ann, conv] = [user(), randomUUID()];
+    presence.online(ann, 'phone', 'edge-1');
+    await settle();
+    let told = 0;
+    let settled = 0;
+    const write = async (): Promise<void> => {
+      while (told < 300) {
+        tails.put(conv, events(Math.max(1, told - 2), told + 3)); // some of them known
+        told += 3;
+        presence.online(ann, 'phone', 'edge-1');
+        presence.online(ann, `d${told}`, 'edge-2');
+        const before = told;
+        await settle();
+        settled = before;
+      }
+    };
+    const read = async (): Promise<void> => {
+      while (told < 300) {
+        const atLeast = settled;
+        const [devices, tail] = await Promise.all([presence.devices(ann), tails.get(conv)]);
+        assert.ok(devices !== 'unknown' && tail !== 'unknown');
+        assert.ok(devices.length > 0);
+        const last = tail.at(-1)?.seq ?? 0;
+        assert.ok(last >= atLeast, `${last} after ${atLeast}`);
+        same(tail, last === 0 ? [] : events(Math.max(1, last - TAIL_EVENTS_MAX + 1), last));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    await Promise.all([write(), read()]);
+  });
+
   test(`${name}: tails keep bytes as they are, big and empty, and expire`, options, async () => {
     const { tails, settle, pass } = await service();
     const conv = randomUUID();

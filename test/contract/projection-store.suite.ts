@@ -1,85 +1,65 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import test from 'node:test';
+import { LIMITS } from '../../src/protocol/limits.ts';
 import {
-  append,
-  batchOf,
+  checksOf,
   conversationRow,
-  fenceOf,
   inboxRow,
   memberRow,
-  type OpenStore,
+  type OpenProjections,
   projection,
-  type StoreUnderTest,
 } from './store-fixtures.ts';
 
 /** What every ProjectionStore does, whatever it stands on. */
-export function projectionStoreSuite(name: string, open: OpenStore): void {
-  const check = (title: string, run: (store: StoreUnderTest) => Promise<void>) =>
-    void test(`${name}: ${title}`, async () => {
-      const store = await open();
-      try {
-        await run(store);
-      } finally {
-        await store.close();
-      }
-    });
+export function projectionStoreSuite(name: string, open: OpenProjections): void {
+  const check = checksOf(name, open);
 
-  check('what a batch establishes is there once it is committed, without any row too', async (store) => {
-    for (const count of [0, 1]) {
-      const conv = randomUUID();
-      const conversation = conversationRow(conv, count, 'a title');
-      const members = [memberRow('ann', { role: 'owner' }), memberRow('bob'), memberRow('cy:d@x.y_z-1')];
-      const fence = await fenceOf(store, conv);
-      assert.equal(await store.projections.conversation(conv), undefined);
-      assert.deepEqual(await store.projections.members(conv), []);
-      const batch = batchOf({
-        conv,
-        fence,
-        c: 0,
-        count,
-        kind: 'sys.created',
-        establish: { conversation, members },
-      });
-      assert.equal(await append(store.messages, batch), 'committed');
+  check('what is established is there, once and once more', async (store) => {
+    const conv = randomUUID();
+    const conversation = conversationRow(conv, 1, 'a title');
+    const members = [memberRow('ann', { role: 'owner' }), memberRow('bob'), memberRow('cy:d@x.y_z-1')];
+    assert.equal(await store.projections.conversation(conv), undefined);
+    assert.deepEqual(await store.projections.members(conv), []);
+    await store.establish({ conversation, members });
+    for (let times = 0; times < 2; times++) {
       assert.deepEqual(await store.projections.conversation(conv), conversation);
       assert.deepEqual(byUser(await store.projections.members(conv)), members);
-      assert.equal(await store.messages.head(conv), count);
+      await store.projections.write([projection(conv, 1, { conversation, members })]);
     }
   });
 
   check('upserts rows whole; a user has own rows alone', async (store) => {
     const [one, two] = [randomUUID(), randomUUID()];
-    const fence = await fenceOf(store, one);
+    const ann = `ann-${randomUUID()}`;
+    const [prefix, longer] = [ann.slice(0, -1), `${ann}a`];
     await store.projections.write([
-      projection(one, fence, {
+      projection(one, 1, {
         conversation: conversationRow(one),
-        members: [memberRow('ann'), memberRow('anna')],
-        inbox: [inboxRow('ann', one, 1), inboxRow('anna', one, 1)],
+        members: [memberRow(ann), memberRow(longer)],
+        inbox: [inboxRow(ann, one, 1), inboxRow(longer, one, 1)],
       }),
-      projection(two, fence, { inbox: [inboxRow('ann', two, 0)] }),
+      projection(two, 1, { inbox: [inboxRow(ann, two, 0)] }),
     ]);
-    await store.projections.write([projection(one, fence, { inbox: [inboxRow('ann', one, 4, 2)] })]);
+    await store.projections.write([projection(one, 1, { inbox: [inboxRow(ann, one, 4, 2)] })]);
     assert.deepEqual(
-      byConv(await store.projections.inbox('ann')),
-      byConv([inboxRow('ann', one, 4, 2), inboxRow('ann', two, 0)]),
+      byConv(await store.projections.inbox(ann)),
+      byConv([inboxRow(ann, one, 4, 2), inboxRow(ann, two, 0)]),
     );
-    assert.deepEqual(await store.projections.inbox('anna'), [inboxRow('anna', one, 1)]);
-    assert.deepEqual(await store.projections.inbox('an'), []);
-    assert.deepEqual(await store.projections.inboxRow('ann', two), inboxRow('ann', two, 0));
-    assert.equal(await store.projections.inboxRow('anna', two), undefined);
+    assert.deepEqual(await store.projections.inbox(longer), [inboxRow(longer, one, 1)]);
+    assert.deepEqual(await store.projections.inbox(prefix), []);
+    assert.deepEqual(await store.projections.inboxRow(ann, two), inboxRow(ann, two, 0));
+    assert.equal(await store.projections.inboxRow(longer, two), undefined);
     assert.deepEqual(await store.projections.conversation(one), conversationRow(one));
   });
 
   check('all fields come back, absent ones too', async (store) => {
     const conv = randomUUID();
-    const fence = await fenceOf(store, conv);
     const row = inboxRow('ann', conv, 2 ** 40, 2 ** 33);
     const entry = { ...row.entry, kind: 'direct' as const, title: undefined, peer: 'bob', removed: 2 ** 40 };
     const member = memberRow('ann', { role: 'admin', join: 2 ** 34, left: 2 ** 35, read: 2 ** 36, readN: 7 });
     const conversation = conversationRow(conv, 2 ** 37);
     await store.projections.write([
-      projection(conv, fence, { conversation, members: [member], inbox: [{ ...row, entry }] }),
+      projection(conv, 1, { conversation, members: [member], inbox: [{ ...row, entry }] }),
     ]);
     assert.deepEqual(await store.projections.inboxRow('ann', conv), { ...row, entry });
     assert.deepEqual(await store.projections.members(conv), [member]);
@@ -88,10 +68,9 @@ export function projectionStoreSuite(name: string, open: OpenStore): void {
 
   check('a late write never wins over a newer one; among equals the later does', async (store) => {
     const conv = randomUUID();
-    const fence = await fenceOf(store, conv);
     const write = (head: number, read: number, version: number) =>
       store.projections.write([
-        projection(conv, fence, {
+        projection(conv, 1, {
           conversation: conversationRow(conv, version, `version ${version}`),
           members: [memberRow('ann', { read })],
           inbox: [inboxRow('ann', conv, head, read)],
@@ -105,38 +84,88 @@ export function projectionStoreSuite(name: string, open: OpenStore): void {
     await write(9, 8, 3);
     assert.deepEqual(await store.projections.inboxRow('ann', conv), inboxRow('ann', conv, 9, 8));
     const again = await store.reopen();
-    await again.projections.write([projection(conv, fence, { inbox: [inboxRow('ann', conv, 8, 8)] })]);
+    await again.projections.write([projection(conv, 1, { inbox: [inboxRow('ann', conv, 8, 8)] })]);
     assert.deepEqual(await again.projections.inboxRow('ann', conv), inboxRow('ann', conv, 9, 8));
     const third = await again.reopen();
     assert.deepEqual(await third.projections.inboxRow('ann', conv), inboxRow('ann', conv, 9, 8));
     assert.deepEqual(await third.projections.members(conv), [memberRow('ann', { read: 8 })]);
   });
 
-  check('dirty marks stay, over a restart too, until their slot is cleared', async (store) => {
-    const [one, two, three] = [randomUUID(), randomUUID(), randomUUID()] as const;
-    const fence = await fenceOf(store, one);
-    await append(store.messages, batchOf({ conv: one, fence, c: 0, dirtySlot: 100 }));
-    await append(store.messages, batchOf({ conv: two, fence, c: 0, dirtySlot: 100 }));
-    await append(store.messages, batchOf({ conv: three, fence, c: 0, dirtySlot: 0 }));
-    await append(store.messages, batchOf({ conv: two, fence, c: 1, dirtySlot: 101 }));
-    assert.deepEqual((await store.projections.dirty()).sort(), [one, two].sort());
-    await store.projections.clearDirty(101);
-    assert.deepEqual(await store.projections.dirty(), [two]);
-    const again = await store.reopen();
-    assert.deepEqual(await again.projections.dirty(), [two]);
-    await again.projections.clearDirty(102);
-    assert.deepEqual(await again.projections.dirty(), []);
-    const third = await again.reopen();
-    assert.deepEqual(await third.projections.dirty(), []);
+  check('the same write again, and again later, changes nothing', async (store) => {
+    const conv = randomUUID();
+    const first = projection(conv, 1, {
+      conversation: conversationRow(conv, 2),
+      members: [memberRow('ann', { read: 2, readN: 2 })],
+      inbox: [inboxRow('ann', conv, 5, 2)],
+    });
+    const second = projection(conv, 1, { inbox: [inboxRow('ann', conv, 6, 2)] });
+    for (const write of [first, first, second, first, second]) await store.projections.write([write]);
+    assert.deepEqual(await store.projections.inboxRow('ann', conv), inboxRow('ann', conv, 6, 2));
+    assert.deepEqual(await store.projections.members(conv), [memberRow('ann', { read: 2, readN: 2 })]);
+    assert.deepEqual(await store.projections.conversation(conv), conversationRow(conv, 2));
+  });
+
+  check('texts empty and at their longest', async (store) => {
+    const conv = randomUUID();
+    const [user, peer] = ['u'.repeat(64), 'p'.repeat(64)];
+    const longest = '\u{1F600}'.repeat(LIMITS.previewCharsMax);
+    const title = '\u20ac'.repeat(LIMITS.titleCharsMax);
+    const [row, empty] = [inboxRow(user, conv, 3, 0, longest), inboxRow('e', conv, 3, 0, '')];
+    const inbox = [
+      { ...row, entry: { ...row.entry, title, peer, kind: 'direct' as const } },
+      { ...empty, entry: { ...empty.entry, title: undefined } },
+    ];
+    const [full] = inbox;
+    const conversation = { ...conversationRow(conv, 1, title), creator: user };
+    await store.projections.write([
+      projection(conv, 1, { conversation, members: [memberRow(user), memberRow('e')], inbox }),
+    ]);
+    assert.deepEqual(await store.projections.conversation(conv), conversation);
+    assert.deepEqual(byUser(await store.projections.members(conv)), [memberRow('e'), memberRow(user)]);
+    assert.deepEqual(await store.projections.inboxRow(user, conv), full);
+    assert.deepEqual(await store.projections.inboxRow('e', conv), inbox[1]);
+    assert.deepEqual(await store.projections.inbox(user), [full]);
+    const [bare] = [conversationRow(randomUUID(), 0)];
+    await store.projections.write([projection(bare.conv, 1, { conversation: bare })]);
+    assert.deepEqual(await store.projections.conversation(bare.conv), bare);
+  });
+
+  check('reads during writes see whole rows, each at least as new as what was answered', async (store) => {
+    const [conv, user] = [randomUUID(), `ann-${randomUUID()}`];
+    let answered = 0;
+    let writing = true;
+    const read = async (): Promise<void> => {
+      while (writing) {
+        const before = answered;
+        const [[row], alone] = await Promise.all([
+          store.projections.inbox(user),
+          store.projections.inboxRow(user, conv),
+        ]);
+        for (const each of [row, alone]) {
+          if (each === undefined) assert.equal(before, 0);
+          else {
+            assert.ok(each.entry.head >= before, `${each.entry.head} after ${before}`);
+            assert.deepEqual(each, inboxRow(user, conv, each.entry.head, each.entry.head - 1));
+          }
+        }
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    const reader = read();
+    for (let head = 1; head <= 30; head++) {
+      await store.projections.write([projection(conv, 1, { inbox: [inboxRow(user, conv, head, head - 1)] })]);
+      answered = head;
+    }
+    writing = false;
+    await reader;
   });
 
   check('many rows in one write', async (store) => {
     const conv = randomUUID();
-    const fence = await fenceOf(store, conv);
     const users = Array.from({ length: 256 }, (_, i) => `user-${i}`);
     const inbox = users.map((user) => inboxRow(user, conv, 3, 1, 'x'.repeat(200)));
     await store.projections.write([
-      projection(conv, fence, { members: users.map((user) => memberRow(user)), inbox }),
+      projection(conv, 1, { members: users.map((user) => memberRow(user)), inbox }),
     ]);
     assert.equal((await store.projections.members(conv)).length, 256);
     assert.deepEqual(await store.projections.inboxRow('user-255', conv), inbox[255]);

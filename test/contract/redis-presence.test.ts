@@ -158,7 +158,7 @@ test(
 test('redis presence: a server that hangs answers unknown in time, and is given up', options, async (t) => {
   const { tally, server, presence, link } = await started(t, {
     readMsMax: 100,
-    batchMsMax: 600,
+    batchMsMax: 2_500,
     writesMax: 500,
     readsMax: 50,
   });
@@ -172,7 +172,7 @@ test('redis presence: a server that hangs answers unknown in time, and is given 
   assert.equal(tally.get('unknown full'), 150);
   assert.ok(tally.get('dropped full') >= 500);
   assert.ok((await Promise.all(reads)).every((read) => read === 'unknown'));
-  assert.ok(performance.now() - begin < 600, 'reads end by readMsMax');
+  assert.ok(performance.now() - begin < 2_000, 'reads end by readMsMax, long before the batch is given up');
   assert.equal(tally.get('unknown late'), 50);
   await waitFor('the loss', () => tally.get('lost') === 1);
   assert.equal(link.pendingWrites, 0);

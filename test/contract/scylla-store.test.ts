@@ -1,149 +1,175 @@
+import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import test, { after } from 'node:test';
+import { types } from 'cassandra-driver';
+import type { ScyllaOptions } from '../../src/adapters/scylla/options.ts';
 import type { ScyllaStore } from '../../src/adapters/scylla/store.ts';
-import type { AppendOutcome } from '../../src/core/actor.ts';
-import type { AppendListener, MessageStore, ProjectionStore } from '../../src/core/ports.ts';
-import type { AppendBatch } from '../../src/core/rows.ts';
+import { StoreUnavailable } from '../../src/core/ports.ts';
+import { CuttableProxy } from '../support/cuttable-proxy.ts';
 import {
   cassandraMissing,
+  hostAndPort,
   migrate,
   openScylla,
   type TestCassandra,
   testCassandra,
 } from '../support/scylla.ts';
+import { clusterFaultsSuite } from './cluster-faults.suite.ts';
+import type { FaultyTables, TablesUnderTest } from './cluster-tables.fixtures.ts';
 import { leaseTableSuite } from './lease-table.suite.ts';
 import { logTableSuite } from './log-table.suite.ts';
 import { projectionStoreSuite } from './projection-store.suite.ts';
-import type { StoreUnderTest } from './store-fixtures.ts';
+import {
+  conversationRow,
+  inboxRow,
+  memberRow,
+  projection,
+  type ProjectionsUnderTest,
+} from './store-fixtures.ts';
 
 const missing = cassandraMissing();
 if (missing === undefined) runSuites();
 else test('scylla: contract suites', { skip: missing });
 
 function runSuites(): void {
-  let cassandra: Promise<TestCassandra> | undefined;
-  let store: Promise<ScyllaStore> | undefined;
-  const start = async (): Promise<TestCassandra> => {
-    const started = await testCassandra();
-    await migrate(started.options);
-    return started;
-  };
-  const options = async () => (await (cassandra ??= start())).options;
-  const open = async (): Promise<ScyllaStore> => await (store ??= options().then((each) => openScylla(each)));
-  after(async () => {
-    await (await store)?.close();
-    await (await cassandra)?.stop();
-  });
+  let service: Promise<Service> | undefined;
+  const opened = (): Promise<Service> => (service ??= Service.start());
+  after(async () => (await service)?.stop());
+  const open = async (): Promise<TablesUnderTest> => (await opened()).tables;
   leaseTableSuite('scylla', open);
   logTableSuite('scylla', open);
-  projectionStoreSuite('scylla', async () => {
-    const own = await options();
-    return new OneNode(() => openScylla(own), await openScylla(own));
+  clusterFaultsSuite('scylla', open);
+  projectionStoreSuite('scylla', async () => projectionsOf((await opened()).options));
+
+  test('scylla: projections whose answer is lost are there; written again they are the same', async () => {
+    const { projections, faulty } = (await opened()).tables;
+    const tables = await faulty();
+    const write = (conv: string) => ({
+      ...projection(conv, 1, { members: [memberRow('ann')], inbox: [inboxRow(conv, conv, 4, 2)] }),
+      conversation: conversationRow(conv, 3),
+    });
+    await tables.projections.write([write(randomUUID())]);
+    const conv = randomUUID();
+    tables.mute();
+    await assert.rejects(tables.projections.write([write(conv)]), StoreUnavailable);
+    await tables.heal();
+    const [row] = await projections.inbox(conv);
+    assert.deepEqual(row, inboxRow(conv, conv, 4, 2));
+    assert.deepEqual(await projections.members(conv), [memberRow('ann')]);
+    assert.equal(await projections.conversation(conv), undefined); // it comes after the members
+    await tables.projections.write([write(conv)]);
+    assert.deepEqual(await projections.inbox(conv), [row]);
+    assert.deepEqual(await projections.conversation(conv), conversationRow(conv, 3));
   });
 }
 
-/**
- * As much of a MessageStore as the projection suite needs, of one node that owns everything, on the cluster's
- * tables. It shows that what `ProjectionStore.dirty` is to the embedded store, marks by slot and `dirtyFrom` are
- * to the cluster.
- */
-class OneNode implements StoreUnderTest {
-  readonly #connect: () => Promise<ScyllaStore>;
-  readonly #store: ScyllaStore;
-  readonly #term: Term;
-  #open = true;
-  #next: StoreUnderTest | undefined;
+/** A keyspace of its own, and the ways to it that the suites ask for. */
+class Service {
+  readonly options: ScyllaOptions;
+  readonly tables: TablesUnderTest;
+  readonly #cassandra: TestCassandra;
+  readonly #stores: ScyllaStore[];
+  readonly #proxies: CuttableProxy[] = [];
+  readonly #skewed = new Map<number, Promise<ScyllaStore>>();
+  #faulty: Promise<FaultyTables> | undefined;
 
-  constructor(
-    connect: () => Promise<ScyllaStore>,
-    store: ScyllaStore,
-    term: Term = { node: randomUUID(), fence: 1, dirtyFrom: 0, dirtyTo: -1 },
-  ) {
-    this.#connect = connect;
-    this.#store = store;
-    this.#term = term;
-  }
-
-  get messages(): MessageStore {
-    const unused = (): never => {
-      throw new Error('the projection suite reads no messages');
-    };
-    return {
-      append: (batch, listener) => this.#append(batch, listener),
-      head: async (conv) => (await this.#store.log.rowsBackward(conv, 1, 4_096, 1))[0]?.seq ?? 0,
-      read: unused,
-      lookUp: unused,
-    };
-  }
-
-  get projections(): ProjectionStore {
-    const { projections, leases } = this.#store;
-    const term = this.#term;
-    return {
-      conversation: (conv) => projections.conversation(conv),
-      members: (conv) => projections.members(conv),
-      inbox: (user) => projections.inbox(user),
-      inboxRow: (user, conv) => projections.inboxRow(user, conv),
-      write: (writes) => projections.write(writes),
-      async dirty() {
-        const convs = new Set<string>();
-        for (let slot = term.dirtyFrom; slot <= term.dirtyTo; slot++)
-          for (const conv of await leases.dirty(term.node, slot)) convs.add(conv);
-        return [...convs];
-      },
-      async clearDirty(slot) {
-        term.dirtyFrom = Math.max(term.dirtyFrom, slot);
+  private constructor(cassandra: TestCassandra, store: ScyllaStore) {
+    this.#cassandra = cassandra;
+    this.options = cassandra.options;
+    this.#stores = [store];
+    this.tables = {
+      ...store,
+      faulty: () => (this.#faulty ??= this.#openFaulty()),
+      skewed: async (ms) => {
+        const skewed = this.#skewed.get(ms) ?? this.#openSkewed(ms);
+        this.#skewed.set(ms, skewed);
+        return skewed;
       },
     };
   }
 
-  get ownership(): StoreUnderTest['ownership'] {
-    const claim = async (): Promise<{ t: 'owned'; fence: number }> => ({
-      t: 'owned',
-      fence: this.#term.fence,
-    });
-    return { claim, confirmed: () => true, letGo: () => undefined };
+  static async start(): Promise<Service> {
+    const cassandra = await testCassandra();
+    await migrate(cassandra.options);
+    return new Service(cassandra, await openScylla(cassandra.options));
   }
 
-  async reopen(): Promise<StoreUnderTest> {
-    this.#open = false;
-    await this.#store.close();
-    const term = { ...this.#term, fence: this.#term.fence + 1 };
-    this.#next = new OneNode(this.#connect, await this.#connect(), term);
-    return this.#next;
+  async stop(): Promise<void> {
+    await Promise.all(this.#stores.map((store) => store.close()));
+    await Promise.all(this.#proxies.map((proxy) => proxy.stop()));
+    await this.#cassandra.stop();
   }
 
-  async close(): Promise<void> {
-    if (this.#open) await this.#store.close();
-    await this.#next?.close();
+  async #open(changes: Partial<ScyllaOptions> = {}): Promise<ScyllaStore> {
+    const store = await openScylla({ ...this.options, ...changes });
+    this.#stores.push(store);
+    return store;
   }
 
-  #append(batch: AppendBatch, listener: AppendListener): void {
-    const told = (outcome: AppendOutcome) => listener.appended(batch, outcome);
-    this.#write(batch).then(told, () => told('timedOutUnknown'));
+  async #openFaulty(): Promise<FaultyTables> {
+    const proxy = await CuttableProxy.start(hostAndPort(this.options));
+    this.#proxies.push(proxy);
+    const timeouts = { readTimeoutMs: 1_000, leaseTimeoutMs: 1_000 };
+    const store = await this.#open({ contactPoints: [proxy.address], ...timeouts });
+    const { leases, log, projections, client } = store;
+    return {
+      leases,
+      log,
+      projections,
+      mute: () => proxy.swallowReplies(),
+      async cut() {
+        proxy.cut();
+        await until(() => client.nodesUp === 0);
+      },
+      async heal() {
+        proxy.heal();
+        // Its connections end and are made anew: there is no moment to wait for but that they work.
+        await until(() => log.head(randomUUID()).then(() => true, unavailable));
+      },
+    };
   }
 
-  async #write({ conv, fence, c, rows, establish, dirtySlot }: AppendBatch): Promise<AppendOutcome> {
-    const { log, leases } = this.#store;
-    const term = this.#term;
-    if (establish !== undefined && (await log.establish(establish)) !== 'written') return 'timedOutUnknown';
-    if (dirtySlot !== 0) {
-      if (term.dirtyTo < 0) term.dirtyFrom = dirtySlot;
-      term.dirtyTo = Math.max(term.dirtyTo, dirtySlot);
-      if ((await leases.markDirty(term.node, dirtySlot, [{ conv, fence }])) !== 'written')
-        return 'timedOutUnknown';
-    }
-    const written = await log.write(
-      conv,
-      rows.map((row) => ({ ...row, fence, c, x: 0 })),
-    );
-    return written === 'written' ? 'committed' : 'timedOutUnknown';
+  /** The driver stamps what has no timestamp of its own, by the clock of its machine. */
+  async #openSkewed(ms: number): Promise<ScyllaStore> {
+    const store = await this.#open();
+    const { policies } = (store.client.driver as unknown as DriverWithPolicies).options;
+    policies.timestampGeneration = { next: () => types.Long.fromNumber((Date.now() + ms) * 1_000) };
+    return store;
   }
 }
 
-interface Term {
-  readonly node: string;
-  readonly fence: number;
-  dirtyFrom: number;
-  dirtyTo: number;
+interface DriverWithPolicies {
+  readonly options: { readonly policies: { timestampGeneration: { next(): types.Long } } };
+}
+
+/** A store as the suite of projections sees it: `reopen` is another node's view. */
+async function projectionsOf(options: ScyllaOptions): Promise<ProjectionsUnderTest> {
+  const opened = [await openScylla(options)];
+  const underTest = ({ log, projections }: ScyllaStore): ProjectionsUnderTest => ({
+    projections,
+    async establish(establishment) {
+      assert.equal(await log.establish(establishment), 'written');
+    },
+    async reopen() {
+      const next = await openScylla(options);
+      opened.push(next);
+      return underTest(next);
+    },
+    async close() {
+      await Promise.all(opened.map((store) => store.close()));
+    },
+  });
+  return underTest(opened[0] as ScyllaStore);
+}
+
+function unavailable(error: unknown): boolean {
+  if (error instanceof StoreUnavailable) return false;
+  throw error;
+}
+
+async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  for (const deadline = performance.now() + 20_000; !(await holds()); ) {
+    assert.ok(performance.now() < deadline, 'waited for too long');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }

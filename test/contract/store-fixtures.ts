@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import test from 'node:test';
 import type { Role } from '../../src/core/entry.ts';
 import { hash52 } from '../../src/core/hash.ts';
 import type { AppendOutcome } from '../../src/core/actor.ts';
-import type { Logger, MessageStore, Ownership, ProjectionStore } from '../../src/core/ports.ts';
+import type { DirtyStore, Logger, MessageStore, Ownership, ProjectionStore } from '../../src/core/ports.ts';
 import type {
   AppendBatch,
   AppendRow,
@@ -14,17 +15,66 @@ import type {
 } from '../../src/core/rows.ts';
 import { encodeMessage } from '../../src/protocol/message-frame.ts';
 
-/** A store under test, as a contract suite sees it. */
-export interface StoreUnderTest {
-  readonly messages: MessageStore;
-  readonly projections: ProjectionStore;
-  readonly ownership: Ownership;
-  /** Ends it properly and opens it again, under a new fence. */
-  reopen(): Promise<StoreUnderTest>;
+/** What the suites need of any store under test: to end it properly, and to open it again under a new fence. */
+interface Reopened<T> {
+  reopen(): Promise<T>;
   close(): Promise<void>;
 }
 
+/** As the suite of projections sees a store. */
+export interface ProjectionsUnderTest extends Reopened<ProjectionsUnderTest> {
+  readonly projections: ProjectionStore;
+  /** What comes first of a new conversation: its rows. */
+  establish(establishment: Establishment): Promise<void>;
+}
+
+/** As the suites of what an embedded store is beside that see it. */
+export interface StoreUnderTest extends Reopened<StoreUnderTest> {
+  readonly messages: MessageStore;
+  readonly projections: ProjectionStore;
+  readonly dirty: DirtyStore;
+  readonly ownership: Ownership;
+}
+
+export type OpenProjections = () => Promise<ProjectionsUnderTest>;
 export type OpenStore = () => Promise<StoreUnderTest>;
+
+/** Declares the tests of a suite, each on a store of its own. */
+export function checksOf<S extends { close(): Promise<void> }>(
+  name: string,
+  open: () => Promise<S>,
+): (title: string, run: (store: S) => Promise<void>) => void {
+  return (title, run) =>
+    void test(`${name}: ${title}`, async () => {
+      const store = await open();
+      try {
+        await run(store);
+      } finally {
+        await store.close();
+      }
+    });
+}
+
+/** Establishes with the batch that begins the conversation. */
+export function asProjections(store: StoreUnderTest): ProjectionsUnderTest {
+  return {
+    projections: store.projections,
+    async establish(establishment) {
+      const { conv } = establishment.conversation;
+      const batch = batchOf({
+        conv,
+        fence: await fenceOf(store, conv),
+        c: 0,
+        kind: 'sys.created',
+        establish: establishment,
+      });
+      const outcome = await append(store.messages, batch);
+      if (outcome !== 'committed') throw new Error(`the first batch came out ${outcome}`);
+    },
+    reopen: async () => asProjections(await store.reopen()),
+    close: () => store.close(),
+  };
+}
 
 export const ALL = { rowsMax: 100_000, bytesMax: Number.POSITIVE_INFINITY };
 

@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import test from 'node:test';
-import { type Client, connect } from '../../src/client/node.ts';
+import { embedded } from '../scenarios/deployment.ts';
+import { reconnect } from '../scenarios/reconnect.ts';
+import { retries } from '../scenarios/retries.ts';
+import { syncs } from '../scenarios/syncs.ts';
 import { freePort, scratchDir, ServerProcess, until } from '../support/server-process.ts';
 
 const MAIN = new URL('../../src/cli/main.ts', import.meta.url).pathname;
 const WAIT_MS_MAX = 20_000;
-const MESSAGES = 2_000;
 
 interface Output {
   code: number | null;
@@ -47,61 +49,25 @@ for (const subprotocol of ['binary', 'json'] as const) {
     timeout: 60_000,
   }, async (t) => {
     const data = scratchDir(`client-${subprotocol}`);
-    const port = await freePort();
-    let server = await ServerProcess.start({ dataDir: data.path, port });
-    const clients: Client[] = [];
+    const deployment = await embedded({ dataDir: data.path, port: await freePort() });
     t.after(async () => {
-      for (const client of clients) client.close();
-      await server.kill();
+      await deployment.end();
       data.remove();
     });
-    const clientOf = (user: string): Client => {
-      const client = connect({ url: server.url, token: `dev:${user}`, subprotocol, outboxMax: MESSAGES });
-      clients.push(client);
-      return client;
-    };
-    const [ann, bob] = [clientOf('ann'), clientOf('bob')];
-    await Promise.all([ann.ready(), bob.ready()]);
-    const conv = await ann.create('group', ['bob'], 'g');
-    const appended: number[] = [];
-    const timeline = bob.timeline(conv, { after: 0, whenBehind: 'fetch' });
-    timeline.on('append', (messages) => appended.push(...messages.map((message) => message.seq)));
-    const shown = ann.timeline(conv);
-
-    const acks = Array.from({ length: MESSAGES }, (_, i) => ann.send(conv, `m${i}`));
-    await Promise.race(acks);
-    await server.kill();
-    server = await ServerProcess.start({ dataDir: data.path, port });
-    for (const client of clients) client.connect();
-    const seqs = (await Promise.all(acks)).map((placed) => placed.seq);
-    assert.deepEqual(seqs, range(2, MESSAGES + 1));
-    await until('bob has them all', WAIT_MS_MAX, () => appended.length > MESSAGES);
-    assert.deepEqual(appended, range(1, MESSAGES + 1));
-    assert.equal(bob.unread, MESSAGES);
-    assert.equal(ann.unread, 0);
-    bob.read(conv, MESSAGES + 1);
-    assert.equal(bob.unread, 0);
-
-    const bytes = await bob.send(conv, new Uint8Array([0, 255, 10]), { kind: 'blob' });
-    await until('ann has the bytes', WAIT_MS_MAX, () => shown.last === bytes.seq);
-    const last = shown.messages.at(-1);
-    assert.deepEqual(
-      [last?.kind, Buffer.from(last?.body as Uint8Array)],
-      ['blob', Buffer.from([0, 255, 10])],
-    );
-    assert.equal(shown.isCurrent, true);
-    assert.deepEqual((await bob.members(conv)).members, [
-      ['ann', 'owner'],
-      ['bob', 'member'],
-    ]);
-    await assert.rejects(bob.changeMembers(conv, { remove: ['ann'] }), { code: 'forbidden' });
-
-    const late = clientOf('bob');
-    await late.ready();
-    assert.equal(late.conversation(conv)?.head, bytes.seq);
-    assert.equal(late.conversation(conv)?.unread, 0);
+    await reconnect(t, deployment, subprotocol);
   });
 }
+
+test('retries and sync over a restart of the server', { timeout: 60_000 }, async (t) => {
+  const data = scratchDir('client-sync');
+  const deployment = await embedded({ dataDir: data.path, port: await freePort() });
+  t.after(async () => {
+    await deployment.end();
+    data.remove();
+  });
+  await retries(deployment);
+  await syncs(deployment);
+});
 
 test('the command line sends, follows over a restart, looks back, and checks', {
   timeout: 90_000,

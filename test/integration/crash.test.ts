@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { crashRounds } from '../chaos/crash.ts';
 import { checkHistory, type ConversationHistory, isClean, newVerdict } from '../chaos/history.ts';
+import { embedded } from '../scenarios/deployment.ts';
 import { freePort, scratchDir } from '../support/server-process.ts';
 
 test('kill -9 under load, three times: nothing acked is lost, doubled, reordered or missing', async (t) => {
@@ -11,11 +12,11 @@ test('kill -9 under load, three times: nothing acked is lost, doubled, reordered
     rounds: 3,
     conversations: 50,
     ackedPerRound: 3_000,
-    server: {
+    deployment: await embedded({
       dataDir: dir.path,
       port: await freePort(),
       env: { CARILLON_SENDS_PER_SECOND: '100000', CARILLON_SEND_BURST: '100000' },
-    },
+    }),
     progress: (line) => t.diagnostic(line),
   });
   t.diagnostic(JSON.stringify(verdict));

@@ -4,6 +4,7 @@ import { type RawData, WebSocket } from 'ws';
 import { ConversationSequencer } from '../../actors/conversation-sequencer.ts';
 import { ActorHost } from '../../cluster/actor-host.ts';
 import { Router } from '../../cluster/router.ts';
+import { MemoryPresence } from '../../src/adapters/memory/presence.ts';
 import { MemoryStore } from '../../src/adapters/memory/store.ts';
 import { realSystem } from '../../src/adapters/system.ts';
 import type { Logger } from '../../src/core/ports.ts';
@@ -25,6 +26,28 @@ export interface Stack {
   close(): Promise<void>;
 }
 
+/** Serves the edge's sockets, and nothing else, on a free port. */
+export async function listenFor(edge: Edge, logger: Logger, library: SocketLibrary): Promise<SocketServer> {
+  const sockets = await listen(
+    {
+      host: '127.0.0.1',
+      port: 0,
+      tls: undefined,
+      trustProxy: false,
+      path: '/v1/connect',
+      admit: () => undefined,
+      handlers: edge.handlers,
+      http: () => ({ status: 404, headers: {}, body: '' }),
+      logger,
+      bufferedBytesMax: 512 * 1024,
+      payloadBytesMax: 1024 * 1024,
+    },
+    library,
+  );
+  edge.usePublisher(sockets);
+  return sockets;
+}
+
 export async function startStack(library: SocketLibrary): Promise<Stack> {
   const system = realSystem();
   const metrics = createMetrics();
@@ -42,6 +65,7 @@ export async function startStack(library: SocketLibrary): Promise<Stack> {
     metrics,
     messages: store,
     projections: store,
+    presence: new MemoryPresence(system),
     authenticator: devAuthenticator,
     settings: { sendsPerSecond: 100_000, burst: 100_000, reconnectSpreadMs: 1_000 },
   });
@@ -49,23 +73,7 @@ export async function startStack(library: SocketLibrary): Promise<Stack> {
     new ConversationSequencer(activation);
   const host = new ActorHost({ ports: store, edge, system, logger, metrics, makeActor });
   edge.useOwners(new Router(host, edge));
-  const sockets: SocketServer = await listen(
-    {
-      host: '127.0.0.1',
-      port: 0,
-      tls: undefined,
-      trustProxy: false,
-      path: '/v1/connect',
-      admit: () => undefined,
-      handlers: edge.handlers,
-      http: () => ({ status: 404, headers: {}, body: '' }),
-      logger,
-      bufferedBytesMax: 512 * 1024,
-      payloadBytesMax: 1024 * 1024,
-    },
-    library,
-  );
-  edge.usePublisher(sockets);
+  const sockets = await listenFor(edge, logger, library);
   return {
     url: `ws://127.0.0.1:${sockets.port}/v1/connect`,
     edge,

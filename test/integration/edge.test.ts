@@ -1,122 +1,33 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
 import test from 'node:test';
-import { FrameClient, type Stack, startStack } from './edge-stack.ts';
-
-const MEMBERS = 16;
-const SENDERS = 4;
-const MESSAGES_EACH = 200;
+import { chat, type ChatServers, leave, readBack, stall } from '../scenarios/group-chat.ts';
+import { startStack } from './edge-stack.ts';
 
 for (const library of ['uws', 'ws'] as const) {
   test(`${library}: edge, actors and real sockets`, async (t) => {
     const stack = await startStack(library);
     t.after(() => stack.close());
-    await t.test('S7.1 S7.2 S2.3 a group over topics: all get all, in order, in both subprotocols', () =>
-      chat(stack),
+    const { gauges } = stack.metrics;
+    const servers: ChatServers = {
+      urls: [stack.url],
+      pullSockets: async () => gauges.pullSockets,
+      drain: () => stack.edge.drain(2_000),
+    };
+    let group: Awaited<ReturnType<typeof chat>>;
+    await t.test(
+      'S7.1 S7.2 S2.3 a group over topics: all get all, in order, in both subprotocols',
+      async () => {
+        group = await chat(servers);
+      },
     );
     await t.test('S7.4 a socket that stops reading is turned to pull, and learns the head', () =>
-      stall(stack),
+      stall(servers, group),
     );
-    await t.test('S6.2 a member who comes later pages through it all', () => readBack(stack));
-    await t.test('S2.11 drain says bye to all', () => leave(stack));
+    await t.test('S6.2 a member who comes later pages through it all', () => readBack(servers, group));
+    await t.test('S2.11 drain says bye to all', async () => {
+      await leave(servers, group);
+      assert.equal(gauges.connections, 0);
+    });
     assert.deepEqual(stack.errors, []);
   });
-}
-
-const subprotocolOf = (i: number) => (i % 4 === 3 ? 'json' : 'binary');
-const nameOf = (i: number) => `u${i}`;
-
-interface Group {
-  readonly conv: string;
-  readonly clients: FrameClient[];
-}
-const groups = new WeakMap<Stack, Group>();
-
-async function chat(stack: Stack): Promise<void> {
-  const clients: FrameClient[] = [];
-  for (let i = 0; i < MEMBERS; i++)
-    clients.push(await FrameClient.join(stack.url, nameOf(i), subprotocolOf(i)));
-  const [first] = clients as [FrameClient];
-  const members = clients.map((_, i) => nameOf(i));
-  const created = await first.ask({ t: 'create', id: 1, kind: 'group', members });
-  assert.ok(created.t === 'created');
-  const { conv } = created;
-  groups.set(stack, { conv, clients });
-  const senders = clients.slice(MEMBERS - SENDERS);
-  for (let i = 0; i < MESSAGES_EACH; i++) {
-    for (const sender of senders)
-      sender.send({ t: 'send', id: 10 + i, conv, cmid: randomUUID(), body: `message ${i} ü` });
-    if (i % 20 === 0) await new Promise((resolve) => setImmediate(resolve));
-  }
-  const total = 1 + SENDERS * MESSAGES_EACH;
-  for (const client of clients) {
-    await client.until(`all of ${total}`, () => seqsOf(client, conv).length >= total);
-    assert.deepEqual(
-      seqsOf(client, conv),
-      Array.from({ length: total }, (_, i) => i + 1),
-    );
-    const acks = client.frames.filter((frame) => frame.t === 'ack').length;
-    assert.equal(acks, senders.includes(client) ? MESSAGES_EACH : 0);
-  }
-}
-
-function seqsOf(client: FrameClient, conv: string): number[] {
-  return client.frames.flatMap((frame) =>
-    (frame.t === 'message' || frame.t === 'ack') && frame.conv === conv ? [frame.seq] : [],
-  );
-}
-
-async function stall(stack: Stack): Promise<void> {
-  const { conv, clients } = groups.get(stack) as Group;
-  const [slow, sender, other] = clients as [FrameClient, FrameClient, FrameClient];
-  const from = seqsOf(other, conv).length;
-  slow.socket.pause();
-  const body = 'x'.repeat(16_000);
-  let sent = 0;
-  while (stack.metrics.gauges.pullSockets === 0 && sent < 4_000) {
-    for (let i = 0; i < 50; i++)
-      sender.send({ t: 'send', id: 1_000 + sent++, conv, cmid: randomUUID(), body });
-    await other.until('the others', () => seqsOf(other, conv).length === from + sent);
-  }
-  assert.equal(stack.metrics.gauges.pullSockets, 1, `after ${sent} messages`);
-  const head = from + sent;
-  const pushed = seqsOf(slow, conv).length;
-  slow.socket.resume();
-  await slow.until('the head', () => slow.frames.some((frame) => frame.t === 'head' && frame.seq === head));
-  const seqs = seqsOf(slow, conv);
-  assert.ok(seqs.length > pushed && seqs.length < head, 'what fitted, and no more');
-  assert.deepEqual(
-    seqs,
-    [...seqs].sort((a, b) => a - b),
-  );
-  sender.send({ t: 'send', id: 9_999, conv, cmid: randomUUID(), body: 'again' });
-  await slow.until('a push again', () => seqsOf(slow, conv).at(-1) === head + 1);
-}
-
-async function readBack(stack: Stack): Promise<void> {
-  const { conv, clients } = groups.get(stack) as Group;
-  const [first] = clients as [FrameClient];
-  const added = await first.ask({ t: 'members', id: 20_000, conv, add: ['late'] });
-  assert.ok(added.t === 'ok' && added.seq !== undefined);
-  const late = await FrameClient.join(stack.url, 'late', 'binary');
-  let after = 0;
-  for (let id = 1; ; id++) {
-    const page = await late.ask({ t: 'history', id, conv, after, limit: 200 });
-    assert.ok(page.t === 'page');
-    for (const { seq } of page.messages) assert.equal(seq, ++after);
-    if (!page.more) break;
-  }
-  assert.equal(after, added.seq);
-}
-
-async function leave(stack: Stack): Promise<void> {
-  const { clients } = groups.get(stack) as Group;
-  await stack.edge.drain(2_000);
-  for (const client of clients) {
-    await client.until('the close', () => client.closeCode !== undefined);
-    assert.equal(client.closeCode, 4000);
-    const bye = client.frames.at(-1);
-    assert.ok(bye?.t === 'bye' && bye.reconnect && (bye.retryAfterMs ?? 0) >= 500);
-  }
-  assert.equal(stack.metrics.gauges.connections, 0);
 }

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import test from 'node:test';
 import { StoreUnavailable } from '../../src/core/ports.ts';
 import type { StoredRow } from '../../src/core/rows.ts';
-import { leaseRow, logRows, stored } from '../contract/cluster-tables.fixtures.ts';
+import { beatOf, leaseRow, logRows, rowsOf, stored } from '../contract/cluster-tables.fixtures.ts';
 import { startCassandra } from '../services/cassandra.ts';
 import { CuttableProxy } from '../support/cuttable-proxy.ts';
 import { cassandraMissing, migrate, openScylla } from '../support/scylla.ts';
@@ -48,7 +48,7 @@ test('scylla: three nodes behind proxies: one lost is not missed, two are, and a
     seq += rows.length;
     hb++;
     for (let beat = ''; beat !== 'applied'; ) {
-      beat = (await leases.heartbeat(node, hb, true, 0)).t;
+      beat = (await leases.heartbeat(node, hb, beatOf({ bus: true, dirtyFrom: 0 }))).t;
       assert.notEqual(beat, 'notApplied');
     }
   };
@@ -56,7 +56,7 @@ test('scylla: three nodes behind proxies: one lost is not missed, two are, and a
   t.diagnostic(`one lost after ${Math.round(performance.now() - started)} ms`);
   await cluster.nodes[2]?.kill();
   for (let i = 0; i < 20; i++) await step();
-  assert.deepEqual(await answered(() => log.rows(conv, 1, seq, 4_096)), written);
+  assert.deepEqual(await answered(() => rowsOf(log, conv, 1, seq)), written);
   assert.equal((await answered(() => leases.barrier(node)))?.hb, hb);
 
   t.diagnostic(`two lost after ${Math.round(performance.now() - started)} ms`);
@@ -68,7 +68,7 @@ test('scylla: three nodes behind proxies: one lost is not missed, two are, and a
     outcome = await log.write(conv, lost);
     assert.notEqual(outcome, 'written');
   }
-  assert.equal((await leases.heartbeat(node, hb + 1, true, 0)).t, 'unknown');
+  assert.equal((await leases.heartbeat(node, hb + 1, beatOf({ bus: true, dirtyFrom: 0 }))).t, 'unknown');
   await assert.rejects(leases.barrier(node), StoreUnavailable);
 
   t.diagnostic(`noticed after ${Math.round(performance.now() - started)} ms`);
@@ -78,7 +78,7 @@ test('scylla: three nodes behind proxies: one lost is not missed, two are, and a
     outcome = await log.write(conv, lost);
   }
   t.diagnostic(`back after ${Math.round(performance.now() - started)} ms`);
-  const all = await answered(() => log.rows(conv, 1, seq + 1, 4_096));
+  const all = await answered(() => rowsOf(log, conv, 1, seq + 1));
   assert.deepEqual(all, [...written, ...lost.map(stored)]);
 });
 

@@ -25,6 +25,7 @@ function timeout(): Error {
 }
 
 test('scylla: what may be applied, by the error that the driver ends with', () => {
+  const busy = new errors.BusyConnectionError('10.0.0.1:9042', 1, 1);
   const cases: readonly (readonly [Error, kind: string, write: boolean, conditional: boolean])[] = [
     [timeout(), 'clientTimeout', true, true],
     [closed(false), 'connection', true, true],
@@ -41,9 +42,11 @@ test('scylla: what may be applied, by the error that the driver ends with', () =
     [answer(codes.invalid), 'rejected', false, false],
     [answer(codes.unauthorized), 'rejected', false, false],
     [answer(codes.unprepared), 'rejected', false, false],
+    [new Error('No connection available'), 'noHost', false, false],
+    [busy, 'noHost', false, false],
     [noHost(), 'noHost', false, false],
     [noHost('Host considered as DOWN', null), 'noHost', false, false],
-    [noHost(new Error('No connection available'), closed(true)), 'noHost', false, false],
+    [noHost(new Error('No connection available'), busy, closed(true)), 'noHost', false, false],
     [noHost(answer(codes.unprepared), 'Host considered as DOWN'), 'noHost', false, false],
     [noHost('Host considered as DOWN', timeout()), 'noHost', true, true],
     [noHost(closed(false)), 'noHost', true, true],

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import test, { after } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
-import { tracker, types } from 'cassandra-driver';
+import { types } from 'cassandra-driver';
 import type { ScyllaClient } from '../../src/adapters/scylla/client.ts';
 import { applySchema, schemaStatus } from '../../src/adapters/scylla/migrate.ts';
 import type { ScyllaOptions } from '../../src/adapters/scylla/options.ts';
@@ -11,7 +11,15 @@ import { MIGRATIONS } from '../../src/adapters/scylla/schema.ts';
 import type { ScyllaStore } from '../../src/adapters/scylla/store.ts';
 import { realSystem } from '../../src/adapters/system.ts';
 import { StoreUnavailable } from '../../src/core/ports.ts';
-import { leaseRow, logRow, logRows, stored } from '../contract/cluster-tables.fixtures.ts';
+import {
+  beatOf,
+  leaseRow,
+  logRow,
+  logRows,
+  rowsBackwardOf,
+  rowsOf,
+  stored,
+} from '../contract/cluster-tables.fixtures.ts';
 import { conversationRow, inboxRow, memberRow, projection, rowOf } from '../contract/store-fixtures.ts';
 import { CuttableProxy } from '../support/cuttable-proxy.ts';
 import {
@@ -19,6 +27,7 @@ import {
   connectScylla,
   migrate,
   openScylla,
+  requestsOf,
   type TestCassandra,
   testCassandra,
 } from '../support/scylla.ts';
@@ -64,38 +73,6 @@ after(async () => {
   await Promise.all(proxies.map((proxy) => proxy.stop()));
   await (await cassandra)?.stop();
 });
-
-interface Request {
-  readonly query: string;
-  readonly consistency: number;
-  readonly serial: number | undefined;
-  readonly idempotent: boolean;
-  readonly logged: boolean;
-}
-
-/** What the driver was asked for, request by request. */
-function requestsOf(client: ScyllaClient): Request[] {
-  const requests: Request[] = [];
-  class Recorder extends tracker.RequestLogger {
-    override onSuccess(...[, query, , options]: Parameters<tracker.RequestTracker['onSuccess']>): void {
-      const text =
-        typeof query === 'string'
-          ? query
-          : (query as { query: string }[]).map((each) => each.query).join(';');
-      requests.push({
-        query: text,
-        consistency: options.getConsistency(),
-        serial: options.getSerialConsistency(),
-        idempotent: options.isIdempotent(),
-        logged: typeof query !== 'string' && options.isBatchLogged(),
-      });
-    }
-  }
-  (client.driver as unknown as { options: { requestTracker: object } }).options.requestTracker = new Recorder(
-    {},
-  );
-  return requests;
-}
 
 test('scylla: the schema is applied once, however many apply it', { skip }, async (t) => {
   const options = { ...(await own()), keyspace: `${(await own()).keyspace}_s` };
@@ -144,7 +121,7 @@ test('scylla: every request says its consistency, and whether it may be repeated
   const requests = requestsOf(client);
   const [node, conv] = [randomUUID(), randomUUID()];
   await leases.insertNode(leaseRow(node));
-  await leases.heartbeat(node, 1, true, 0);
+  await leases.heartbeat(node, 1, beatOf({ bus: true, dirtyFrom: 0 }));
   await leases.markDead(node, 1);
   await leases.markDead(node, 'dead');
   await leases.markWalked(node);
@@ -155,9 +132,9 @@ test('scylla: every request says its consistency, and whether it may be repeated
   const conditional = requests.splice(0);
   assert.equal(conditional.length, 9);
   const { localQuorum, localSerial } = types.consistencies;
-  for (const { query, ...how } of conditional)
+  for (const { query, consistency, serial, idempotent, logged } of conditional)
     assert.deepEqual(
-      how,
+      { consistency, serial, idempotent, logged },
       { consistency: localQuorum, serial: localSerial, idempotent: false, logged: false },
       query,
     );
@@ -179,8 +156,8 @@ test('scylla: every request says its consistency, and whether it may be repeated
   await leases.barrier(node);
   await leases.nodes();
   await leases.dirty(node, 1);
-  await log.rows(conv, 1, 9, 9);
-  await log.rowsBackward(conv, 1, 9, 9);
+  await rowsOf(log, conv, 1, 9);
+  await rowsBackwardOf(log, conv, 1, 9);
   await log.lookUp(conv, 'ann', 'phone', randomUUID());
   await log.floor(conv);
   await log.head(conv);
@@ -245,7 +222,7 @@ test('scylla: timestamps and times to live are as DESIGN has them', { skip }, as
   );
 
   await log.writeDedup(conv, [rowOf({ conv, seq: 1 })]);
-  const [dedup] = await cells('ttl(seq)', 'dedup', `conv = ${conv} AND user = 'ann' AND device = 'phone'`);
+  const [dedup] = await cells('ttl(hit)', 'dedup', `conv = ${conv} AND user = 'ann' AND device = 'phone'`);
   assert.ok(Math.abs((dedup as number) - 30 * 86_400) < 60, `${dedup}`);
   await leases.markDirty(node, 1, [{ conv, fence: 1 }]);
   const [dirty] = await cells('ttl(fence)', 'node_dirty', `node = ${node} AND slot = 1`);
@@ -260,7 +237,7 @@ test('scylla: an erased row stays erased when its batch is written again', { ski
   const erase = `UPDATE ${client.keyspace}.messages USING TIMESTAMP 2 SET env = 0x WHERE conv = ? AND bucket = 0 AND seq = 1 AND fence = 1`;
   await client.driver.execute(erase, [conv], { prepare: true });
   await log.write(conv, rows);
-  const [first, second] = await log.rows(conv, 1, 2, 9);
+  const [first, second] = await rowsOf(log, conv, 1, 2);
   assert.equal(first?.env.length, 0);
   assert.deepEqual(second, rows.slice(1).map(stored)[0]);
 });
@@ -289,13 +266,13 @@ test('scylla: a conditional write without an answer is unknown, and may be appli
   await store.leases.insertOwner(conv, node);
   await store.leases.claim(conv, node, 1, node); // prepared
   await store.leases.insertNode(leaseRow(node));
-  await store.leases.heartbeat(node, 1, true, 0);
+  await store.leases.heartbeat(node, 1, beatOf({ bus: true, dirtyFrom: 0 }));
   await store.leases.release(randomUUID(), node, 1, next, 0);
   proxy.swallowReplies();
   const started = performance.now();
   const outcomes = await Promise.all([
     store.leases.release(conv, node, 2, next, 40),
-    store.leases.heartbeat(node, 2, true, 0),
+    store.leases.heartbeat(node, 2, beatOf({ bus: true, dirtyFrom: 0 })),
   ]);
   const waitedMs = performance.now() - started;
   assert.deepEqual(outcomes, [{ t: 'unknown' }, { t: 'unknown' }]);
@@ -318,7 +295,7 @@ test('scylla: a write without an answer is unknown; one that found no way out is
   const rows = logRows(conv, 3, 4);
   proxy.swallowReplies();
   assert.equal(await store.log.write(conv, rows), 'unknown');
-  assert.deepEqual(await direct.log.rows(conv, 3, 4, 9), rows.map(stored));
+  assert.deepEqual(await rowsOf(direct.log, conv, 3, 4), rows.map(stored));
   const cutWhileOpen = store.log.write(conv, logRows(conv, 5, 6));
   await new Promise((resolve) => setTimeout(resolve, 100));
   proxy.cut();
@@ -328,8 +305,8 @@ test('scylla: a write without an answer is unknown; one that found no way out is
   assert.equal(await store.log.write(conv, logRows(conv, 7, 8)), 'unavailable');
   assert.equal(await store.log.write(conv, logRows(conv, 7, 7)), 'unavailable');
   assert.equal(await store.log.writeDedup(conv, [rowOf({ conv, seq: 7 })]), 'unavailable');
-  assert.deepEqual(await store.leases.claim(conv, conv, 1, conv), { t: 'unknown' });
-  await assert.rejects(store.log.rows(conv, 1, 9, 9), StoreUnavailable);
+  assert.deepEqual(await store.leases.claim(conv, conv, 1, conv), { t: 'unavailable' });
+  await assert.rejects(rowsOf(store.log, conv, 1, 9), StoreUnavailable);
   await assert.rejects(store.projections.inbox('ann'), StoreUnavailable);
   await assert.rejects(store.leases.nodes(), StoreUnavailable);
   assert.deepEqual(await store.log.lookUp(conv, 'ann', 'phone', randomUUID()), { t: 'unavailable' });
@@ -337,12 +314,12 @@ test('scylla: a write without an answer is unknown; one that found no way out is
     store.projections.write([projection(conv, 1, { conversation: conversationRow(conv) })]),
     StoreUnavailable,
   );
-  assert.deepEqual(await direct.log.rows(conv, 7, 8, 9), []);
+  assert.deepEqual(await rowsOf(direct.log, conv, 7, 8), []);
 
   proxy.heal();
   await until(() => store.client.nodesUp === 1);
   assert.equal(await store.log.write(conv, logRows(conv, 7, 8)), 'written');
-  assert.equal((await store.log.rows(conv, 7, 8, 9)).length, 2);
+  assert.equal((await rowsOf(store.log, conv, 7, 8)).length, 2);
 });
 
 test('scylla: TLS checks the server against the authority given', { skip }, async () => {
@@ -367,7 +344,7 @@ test('scylla: closing lets what is under way end, and takes nothing more', { ski
   await store.close();
   assert.equal(await open, 'written');
   assert.equal(await store.log.write(conv, logRows(conv, 3, 4)), 'unavailable');
-  await assert.rejects(store.log.rows(conv, 1, 2, 9), StoreUnavailable);
+  await assert.rejects(rowsOf(store.log, conv, 1, 2), StoreUnavailable);
 });
 
 test('scylla: a batch beyond the bound, or a keyspace that is none, is refused here', { skip }, async () => {

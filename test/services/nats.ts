@@ -1,8 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from './addresses.ts';
 import { cached } from './cache.ts';
+import { scratchDir } from './scratch-dir.ts';
 import { answers, runTool, ServiceProcess } from './service-process.ts';
 
 const VERSION = '2.15.2';
@@ -19,6 +18,7 @@ export interface NatsNode {
 
 export interface NatsCluster {
   readonly urls: readonly string[];
+  /** None of a cluster that was given. */
   readonly nodes: readonly NatsNode[];
   stop(): Promise<void>;
 }
@@ -35,7 +35,7 @@ async function program(): Promise<string> {
 /** One nats-server, or three in a cluster, with JetStream; `more` are further arguments of each. */
 export async function startNats(count: 1 | 3 = 1, more: readonly string[] = []): Promise<NatsCluster> {
   const binary = await program();
-  const dir = mkdtempSync(join(tmpdir(), 'carillon-nats-'));
+  const dir = scratchDir('nats');
   const ports = await Promise.all(Array.from({ length: count }, () => freePort()));
   const clusterPorts = await Promise.all(Array.from({ length: count }, () => freePort()));
   const routes = clusterPorts.map((port) => `nats://127.0.0.1:${port}`).join(',');
@@ -49,7 +49,7 @@ export async function startNats(count: 1 | 3 = 1, more: readonly string[] = []):
       `n${i + 1}`,
       '-js',
       '-sd',
-      join(dir, `n${i + 1}`),
+      join(dir.path, `n${i + 1}`),
       ...more,
     ];
     if (count > 1)
@@ -69,7 +69,7 @@ export async function startNats(count: 1 | 3 = 1, more: readonly string[] = []):
     );
   } catch (error) {
     await Promise.all(nodes.map((node) => node.kill()));
-    rmSync(dir, { recursive: true, force: true });
+    dir.remove();
     throw error;
   }
   return {
@@ -77,9 +77,14 @@ export async function startNats(count: 1 | 3 = 1, more: readonly string[] = []):
     nodes,
     async stop() {
       await Promise.all(nodes.map((node) => node.kill())); // nothing of it is kept
-      rmSync(dir, { recursive: true, force: true });
+      dir.remove();
     },
   };
+}
+
+/** Servers that others run, left alone at the end. */
+export function givenNats(urls: readonly string[]): NatsCluster {
+  return { urls, nodes: [], stop: async () => undefined };
 }
 
 class Node implements NatsNode {

@@ -1,12 +1,5 @@
 import type { System, Timer } from '../../src/core/ports.ts';
-
-interface Alarm {
-  readonly at: number;
-  readonly order: number;
-  readonly everyMs: number | undefined;
-  readonly task: () => void;
-  cancelled: boolean;
-}
+import { type Alarm, AlarmHeap } from './alarm-heap.ts';
 
 /** A System whose time moves only when told to: turns run in order, alarms by time, chance from a seed. */
 export class VirtualSystem implements System {
@@ -15,7 +8,7 @@ export class VirtualSystem implements System {
   #order = 0;
   #state: number;
   #turns: (() => void)[] = [];
-  #alarms: Alarm[] = [];
+  #alarms = new AlarmHeap();
 
   constructor(seed = 1) {
     this.#state = seed >>> 0 || 1;
@@ -37,21 +30,21 @@ export class VirtualSystem implements System {
     return this.#alarm(ms, ms, task);
   }
   random(count: number): Uint8Array {
-    return Uint8Array.from({ length: count }, () => this.#next() & 0xff);
+    const bytes = new Uint8Array(count);
+    for (let i = 0; i < count; i++) bytes[i] = this.#next() & 0xff;
+    return bytes;
   }
 
   /** Forgets all that is scheduled, as the end of a process does. */
   crash(): void {
     this.#turns = [];
-    this.#alarms = [];
+    this.#alarms = new AlarmHeap();
   }
 
   /** Runs turns, and the promises that they settle, until none is left. */
   async settle(): Promise<void> {
     do {
-      const turns = this.#turns;
-      this.#turns = [];
-      for (const turn of turns) turn();
+      this.#runTurns();
       await new Promise((resolve) => setImmediate(resolve));
     } while (this.#turns.length > 0);
   }
@@ -60,17 +53,52 @@ export class VirtualSystem implements System {
   async advance(ms: number): Promise<void> {
     const until = this.#elapsed + ms;
     await this.settle();
-    for (;;) {
-      const due = this.#alarms.filter((alarm) => !alarm.cancelled && alarm.at <= until);
-      if (due.length === 0) break;
-      const next = due.reduce((a, b) => (b.at < a.at || (b.at === a.at && b.order < a.order) ? b : a));
-      this.#alarms = this.#alarms.filter((alarm) => alarm !== next && !alarm.cancelled);
-      this.#moveTo(next.at);
-      if (next.everyMs !== undefined) this.#again(next, next.everyMs);
-      next.task();
+    for (let next = this.#due(until); next !== undefined; next = this.#due(until)) {
+      this.#fire(next);
       await this.settle();
     }
     this.#moveTo(until);
+  }
+
+  /** The same at once: `drain` runs the callbacks of all promises that are settled (see microtasks.ts). */
+  run(ms: number, drain: () => void): void {
+    const until = this.#elapsed + ms;
+    this.#settleNow(drain);
+    for (let next = this.#due(until); next !== undefined; next = this.#due(until)) {
+      this.#fire(next);
+      this.#settleNow(drain);
+    }
+    this.#moveTo(until);
+  }
+
+  #settleNow(drain: () => void): void {
+    do {
+      this.#runTurns();
+      drain();
+    } while (this.#turns.length > 0);
+  }
+
+  #runTurns(): void {
+    if (this.#turns.length === 0) return;
+    const turns = this.#turns;
+    this.#turns = [];
+    for (const turn of turns) turn();
+  }
+
+  #due(until: number): Alarm | undefined {
+    const next = this.#alarms.first;
+    return next !== undefined && next.at <= until ? next : undefined;
+  }
+
+  #fire(alarm: Alarm): void {
+    this.#alarms.take();
+    this.#moveTo(alarm.at);
+    if (alarm.everyMs !== undefined) {
+      alarm.at += alarm.everyMs;
+      alarm.order = this.#order++;
+      this.#alarms.add(alarm);
+    }
+    alarm.task();
   }
 
   #moveTo(at: number): void {
@@ -80,16 +108,7 @@ export class VirtualSystem implements System {
 
   #alarm(ms: number, everyMs: number | undefined, task: () => void): Timer {
     const alarm: Alarm = { at: this.#elapsed + ms, order: this.#order++, everyMs, task, cancelled: false };
-    return this.#push(alarm);
-  }
-
-  #again(alarm: Alarm, everyMs: number): void {
-    alarm.cancelled ||= false;
-    this.#alarms.push(Object.assign(alarm, { at: alarm.at + everyMs, order: this.#order++ }));
-  }
-
-  #push(alarm: Alarm): Timer {
-    this.#alarms.push(alarm);
+    this.#alarms.add(alarm);
     return {
       cancel: () => {
         alarm.cancelled = true;

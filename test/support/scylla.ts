@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { Client, policies } from 'cassandra-driver';
+import { errors, tracker, types } from 'cassandra-driver';
 import { ScyllaClient } from '../../src/adapters/scylla/client.ts';
 import { applySchema } from '../../src/adapters/scylla/migrate.ts';
 import type { ScyllaMetrics } from '../../src/adapters/scylla/metrics.ts';
@@ -7,7 +7,7 @@ import type { ScyllaOptions } from '../../src/adapters/scylla/options.ts';
 import { openScyllaStore, type ScyllaStore } from '../../src/adapters/scylla/store.ts';
 import { realSystem } from '../../src/adapters/system.ts';
 import { silent } from '../contract/store-fixtures.ts';
-import { startCassandra } from '../services/cassandra.ts';
+import { givenCassandra, startCassandra } from '../services/cassandra.ts';
 import { hasTool } from '../services/service-process.ts';
 
 /** Why tests on Cassandra can't run here; undefined if they can, or must. */
@@ -31,7 +31,7 @@ export async function testCassandra(): Promise<TestCassandra> {
   const keyspace = `test_${randomBytes(6).toString('hex')}`;
   const given = process.env.CARILLON_TEST_CASSANDRA;
   if (given) {
-    const options = { contactPoints: [given], keyspace, localDc: await dataCentreOf(given) };
+    const options = { contactPoints: [given], keyspace, localDc: (await givenCassandra([given])).localDc };
     return {
       options,
       async stop() {
@@ -46,6 +46,12 @@ export async function testCassandra(): Promise<TestCassandra> {
     options: { contactPoints: cluster.contactPoints, keyspace, localDc: cluster.localDc },
     stop: () => cluster.stop(),
   };
+}
+
+/** Where its first contact point is. */
+export function hostAndPort({ contactPoints }: ScyllaOptions): { host: string; port: number } {
+  const [host = '', port = '9042'] = (contactPoints[0] as string).split(':');
+  return { host, port: Number(port) };
 }
 
 export function connectScylla(options: ScyllaOptions, metrics?: ScyllaMetrics): Promise<ScyllaClient> {
@@ -66,15 +72,46 @@ function surroundings(metrics: ScyllaMetrics | undefined) {
   return { system: realSystem(), logger: silent, ...(metrics && { metrics }) };
 }
 
-async function dataCentreOf(contactPoint: string): Promise<string> {
-  const client = new Client({
-    contactPoints: [contactPoint],
-    policies: { loadBalancing: new policies.loadBalancing.RoundRobinPolicy() },
-  });
-  try {
-    const { rows } = await client.execute('SELECT data_center FROM system.local');
-    return rows[0]?.data_center as string;
-  } finally {
-    await client.shutdown();
+/** A request of the driver's that was answered. */
+export interface DriverRequest {
+  readonly query: string;
+  readonly consistency: number;
+  readonly serial: number | undefined;
+  readonly idempotent: boolean;
+  readonly logged: boolean;
+  readonly answerBytes: number;
+  /** The server did not know the statement: it is prepared and sent again. */
+  readonly unprepared: boolean;
+}
+
+type Told = Parameters<tracker.RequestTracker['onSuccess']>;
+
+/** What the driver asks from now on, request by request. */
+export function requestsOf(client: ScyllaClient): DriverRequest[] {
+  const requests: DriverRequest[] = [];
+  const add = (query: Told[1], options: Told[3], answerBytes: number, unprepared: boolean): void => {
+    const isBatch = typeof query !== 'string';
+    requests.push({
+      query: isBatch ? query.map((each) => each.query).join(';') : query,
+      consistency: options.getConsistency(),
+      serial: options.getSerialConsistency(),
+      idempotent: options.isIdempotent(),
+      logged: isBatch && options.isBatchLogged(),
+      answerBytes,
+      unprepared,
+    });
+  };
+  class Recorder extends tracker.RequestLogger {
+    override onSuccess(...[, query, , options, , answerBytes]: Told): void {
+      add(query, options, answerBytes, false);
+    }
+    override onError(...[, query, , options, , error]: Parameters<tracker.RequestTracker['onError']>): void {
+      const { unprepared } = types.responseErrorCodes;
+      if (error instanceof errors.ResponseError && error.code === unprepared) add(query, options, 0, true);
+    }
   }
+  (client.driver as unknown as { options: { requestTracker: object } }).options.requestTracker = new Recorder(
+    {},
+  );
+  return requests;
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import type { Presence } from '../../src/core/presence-port.ts';
 import { canonicalAddress, clientAddress, clientNetwork, isLoopback } from '../../src/edge/address.ts';
 import { Admission, type AdmissionOptions } from '../../src/edge/admission.ts';
 import { adminHttp, type HttpOptions, mainHttp } from '../../src/edge/http.ts';
@@ -22,6 +23,8 @@ function options(overrides: Partial<HttpOptions> = {}): HttpOptions {
     ]),
     readiness: () => ({ ready: true, reasons: [] }),
     metrics: () => Promise.resolve({ type: 'text/plain', text: 'carillon_connections 0\n' }),
+    node: () => ({ node: 'n1', roles: ['edge'] }),
+    presence: undefined,
     ...overrides,
   };
 }
@@ -189,4 +192,26 @@ test('a draining node refuses with Retry-After', () => {
   policy.drain(1_500);
   const refusal = policy.admit(request('/v1/connect'));
   assert.deepEqual([refusal?.status, refusal?.headers['retry-after']], [503, '2']);
+});
+
+test('the admin port tells who the node is, and where a user is connected', async () => {
+  const devices = [{ device: 'phone', edge: 'e1' }];
+  const presence: Presence = {
+    online: () => undefined,
+    offline: () => undefined,
+    devices: (user) => Promise.resolve(user === 'gone' ? 'unknown' : devices),
+  };
+  const handler = adminHttp(options({ presence }));
+  const body = async (path: string): Promise<unknown[]> => {
+    const answer = await ask(handler, path);
+    return [answer.status, JSON.parse(String(answer.body))];
+  };
+  assert.deepEqual(await body('/node'), [200, { node: 'n1', roles: ['edge'] }]);
+  assert.deepEqual(await body('/presence/ann'), [200, { user: 'ann', devices }]);
+  assert.deepEqual(await body('/presence/gone'), [503, { error: 'the presence service does not answer' }]);
+  const [status, wrong] = await body('/presence/a%20b');
+  assert.equal(status, 400);
+  assert.match(JSON.stringify(wrong), /USER/);
+  assert.equal((await ask(mainHttp(options({ presence })), '/presence/ann')).status, 404);
+  assert.equal((await ask(adminHttp(options()), '/presence/ann')).status, 404);
 });

@@ -1,4 +1,4 @@
-import { type ProjectionStore, StoreUnavailable } from '../../core/ports.ts';
+import { type DirtyStore, type ProjectionStore, StoreUnavailable } from '../../core/ports.ts';
 import type { ConversationId, UserId } from '../../core/ids.ts';
 import type { ConversationRow, InboxRow, MemberRow, ProjectionWrite } from '../../core/rows.ts';
 import { conversationKey } from './keys.ts';
@@ -15,12 +15,10 @@ const PUT_BYTES = 16;
 export class LmdbProjectionStore implements ProjectionStore {
   readonly #overlay: Overlay;
   readonly #writer: Writer;
-  readonly #fence: number;
 
-  constructor(overlay: Overlay, writer: Writer, fence: number) {
+  constructor(overlay: Overlay, writer: Writer) {
     this.#overlay = overlay;
     this.#writer = writer;
-    this.#fence = fence;
   }
 
   async conversation(conv: ConversationId): Promise<ConversationRow | undefined> {
@@ -35,9 +33,6 @@ export class LmdbProjectionStore implements ProjectionStore {
   async inboxRow(user: UserId, conv: ConversationId): Promise<InboxRow | undefined> {
     return this.#overlay.tables.inboxRow(user, conv);
   }
-  async dirty(): Promise<ConversationId[]> {
-    return this.#overlay.dirty.all();
-  }
 
   async write(writes: readonly ProjectionWrite[]): Promise<void> {
     const items: ((waiter: Waiter) => LogItem)[] = [];
@@ -47,30 +42,47 @@ export class LmdbProjectionStore implements ProjectionStore {
         items.push(projectionItem(write, puts.slice(i, i + PUTS_PER_ENTRY_MAX)));
       }
     }
-    if (items.length > 0) await this.#submitAll(items);
+    if (items.length > 0) await submitAll(this.#writer, items);
+  }
+}
+
+export class LmdbDirtyStore implements DirtyStore {
+  readonly #overlay: Overlay;
+  readonly #writer: Writer;
+  readonly #fence: number;
+
+  constructor(overlay: Overlay, writer: Writer, fence: number) {
+    this.#overlay = overlay;
+    this.#writer = writer;
+    this.#fence = fence;
+  }
+
+  async dirty(): Promise<ConversationId[]> {
+    return this.#overlay.dirty.all();
   }
 
   async clearDirty(slot: number): Promise<void> {
-    await this.#submitAll([(waiter) => ({ t: 'clear', slot, fence: this.#fence, waiter, bytes: PUT_BYTES })]);
+    const fence = this.#fence;
+    await submitAll(this.#writer, [(waiter) => ({ t: 'clear', slot, fence, waiter, bytes: PUT_BYTES })]);
   }
+}
 
-  /** Resolves when all are durable; some may be when it rejects, as upserts may. */
-  #submitAll(items: readonly ((waiter: Waiter) => LogItem)[]): Promise<void> {
-    return new Promise((resolve, reject) => {
-      let open = items.length;
-      const waiter: Waiter = {
-        resolve: () => {
-          if (--open === 0) resolve();
-        },
-        reject,
-      };
-      for (const item of items) {
-        if (!this.#writer.submit(item(waiter))) {
-          return reject(new StoreUnavailable('the store takes no writes at present'));
-        }
+/** Resolves when all are durable; some may be when it rejects, as upserts may. */
+function submitAll(writer: Writer, items: readonly ((waiter: Waiter) => LogItem)[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let open = items.length;
+    const waiter: Waiter = {
+      resolve: () => {
+        if (--open === 0) resolve();
+      },
+      reject,
+    };
+    for (const item of items) {
+      if (!writer.submit(item(waiter))) {
+        return reject(new StoreUnavailable('the store takes no writes at present'));
       }
-    });
-  }
+    }
+  });
 }
 
 function projectionItem({ conv, fence }: ProjectionWrite, puts: readonly Put[]): (waiter: Waiter) => LogItem {

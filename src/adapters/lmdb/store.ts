@@ -1,11 +1,18 @@
-import type { Logger, MessageStore, Ownership, ProjectionStore, System } from '../../core/ports.ts';
+import type {
+  DirtyStore,
+  Logger,
+  MessageStore,
+  Ownership,
+  ProjectionStore,
+  System,
+} from '../../core/ports.ts';
 import { Environment, META, StoreDamaged } from './environment.ts';
 import { POSITION_MAX } from './location-block.ts';
 import { lockDirectory } from './lock.ts';
 import { lastChunk, walkLog } from './log-reader.ts';
 import { LmdbMessageStore } from './message-store.ts';
 import { Overlay } from './overlay.ts';
-import { LmdbProjectionStore } from './projection-store.ts';
+import { LmdbDirtyStore, LmdbProjectionStore } from './projection-store.ts';
 import { FORMAT } from './record-codec.ts';
 import { Writer, type WriterOptions } from './writer.ts';
 
@@ -37,6 +44,7 @@ export interface LmdbStoreStats {
 export interface LmdbStore {
   readonly messages: MessageStore;
   readonly projections: ProjectionStore;
+  readonly dirty: DirtyStore;
   readonly ownership: Ownership;
   /** Raised by each open. */
   readonly fence: number;
@@ -121,10 +129,13 @@ function compose(
   };
   return {
     messages: new LmdbMessageStore(env, overlay, writer, fence, system, logger),
-    projections: new LmdbProjectionStore(overlay, writer, fence),
+    projections: new LmdbProjectionStore(overlay, writer),
+    dirty: new LmdbDirtyStore(overlay, writer, fence),
     ownership: {
       claim: async () =>
-        writer.failure === undefined ? { t: 'owned', fence } : { t: 'unavailable', retryAfterMs: 1_000 },
+        writer.failure === undefined
+          ? { t: 'owned', fence, recovered: false } // its dirty marks say what to look after
+          : { t: 'unavailable', retryAfterMs: 1_000 },
       confirmed: () => true, // while the lock is held
       letGo: () => undefined,
     },

@@ -1,4 +1,4 @@
-import type { Bus, BusSubscription } from '../../core/cluster-ports.ts';
+import { type Bus, BUS_MESSAGE_BYTES_MAX, type BusSubscription } from '../../core/cluster-ports.ts';
 import type { System } from '../../core/ports.ts';
 
 export interface MemoryBusOptions {
@@ -9,7 +9,6 @@ export interface MemoryBusOptions {
 }
 
 const PENDING_BYTES_MAX = 16 * 1024 * 1024;
-const MESSAGE_BYTES_MAX = 1024 * 1024;
 /** What a message counts for beside its payload. */
 const OVERHEAD_BYTES = 64;
 
@@ -122,8 +121,10 @@ export class MemoryBus implements Bus {
   }
 
   publish(subject: string, bytes: Uint8Array): boolean {
-    if (bytes.length > MESSAGE_BYTES_MAX)
-      throw new RangeError(`a message has ${bytes.length} bytes; at most ${MESSAGE_BYTES_MAX} go on the bus`);
+    if (bytes.length > BUS_MESSAGE_BYTES_MAX)
+      throw new RangeError(
+        `a message has ${bytes.length} bytes; at most ${BUS_MESSAGE_BYTES_MAX} go on the bus`,
+      );
     const size = bytes.length + OVERHEAD_BYTES;
     if (!this.#connected || this.#pendingBytes + size > this.#pendingBytesMax) return false;
     if (this.#pending.length === 0) this.#deliverSoon();

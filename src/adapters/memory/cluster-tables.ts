@@ -1,7 +1,9 @@
 import { commonBucket } from '../../core/buckets.ts';
 import type { LookUpOutcome } from '../../core/actor.ts';
 import {
+  type Beat,
   type Conditional,
+  deadLease,
   type FloorRow,
   type HeadRow,
   type LeaseRow,
@@ -9,10 +11,11 @@ import {
   type LogRow,
   type LogTable,
   type OwnerRow,
+  type RowRange,
   type WriteOutcome,
 } from '../../core/cluster-ports.ts';
 import type { ConversationId, DeviceId, NodeId, Seq, UserId } from '../../core/ids.ts';
-import { type ProjectionStore, StoreUnavailable, type System } from '../../core/ports.ts';
+import { type ProjectionStore, type ReadLimits, StoreUnavailable, type System } from '../../core/ports.ts';
 import type { AppendRow, DedupHit, Establishment, StoredRow } from '../../core/rows.ts';
 import { LIMITS } from '../../protocol/limits.ts';
 import { readU64, TS_AT } from '../../protocol/message-frame.ts';
@@ -65,7 +68,7 @@ class Table {
   }
 
   protected conditional<T>(operation: string, effect: () => Conditional<T>): Promise<Conditional<T>> {
-    return this.#change<Conditional<T>>(operation, UNKNOWN, UNKNOWN, effect);
+    return this.#change<Conditional<T>>(operation, UNAVAILABLE, UNKNOWN, effect);
   }
 
   #change<T>(operation: string, refused: T, unknown: T, effect: () => T): Promise<T> {
@@ -82,6 +85,7 @@ class Table {
 }
 
 const APPLIED = { t: 'applied' } as const;
+const UNAVAILABLE = { t: 'unavailable' } as const;
 const UNKNOWN = { t: 'unknown' } as const;
 
 /** node_lease, node_dirty and conv_owner in memory. */
@@ -97,8 +101,8 @@ export class MemoryLeaseTable extends Table implements LeaseTable {
   insertNode(row: LeaseRow): Promise<Conditional<LeaseRow>> {
     return this.#lease('insertNode', row.node, (present) => (present === undefined ? row : undefined));
   }
-  heartbeat(node: NodeId, hb: number, bus: boolean, dirtyFrom: number): Promise<Conditional<LeaseRow>> {
-    return this.#lease('heartbeat', node, (row) => row?.state === 'live' && { ...row, hb, bus, dirtyFrom });
+  heartbeat(node: NodeId, hb: number, beat: Beat): Promise<Conditional<LeaseRow>> {
+    return this.#lease('heartbeat', node, (row) => row?.state === 'live' && { ...row, ...beat, hb });
   }
   markDead(node: NodeId, seen: number | 'dead'): Promise<Conditional<LeaseRow>> {
     return this.#lease(
@@ -109,17 +113,9 @@ export class MemoryLeaseTable extends Table implements LeaseTable {
     );
   }
   insertDead(node: NodeId): Promise<Conditional<LeaseRow>> {
-    const dead = {
-      node,
-      state: 'dead',
-      hb: 0,
-      bus: false,
-      addr: '',
-      roles: '',
-      dirtyFrom: 0,
-      walked: true,
-    } as const;
-    return this.#lease('insertDead', node, (present) => (present === undefined ? dead : undefined));
+    return this.#lease('insertDead', node, (present) =>
+      present === undefined ? deadLease(node) : undefined,
+    );
   }
   markWalked(node: NodeId): Promise<Conditional<LeaseRow>> {
     return this.#lease('markWalked', node, (row) => row?.state === 'dead' && { ...row, walked: true });
@@ -240,28 +236,14 @@ export class MemoryLogTable extends Table implements LogTable {
     });
   }
 
-  async rows(conv: ConversationId, from: Seq, to: Seq, rowsMax: number): Promise<StoredRow[]> {
+  async rows(conv: ConversationId, from: Seq, to: Seq, limits: ReadLimits): Promise<RowRange> {
     const key = bucketKey(conv, from, to);
-    return this.read('rows', () => {
-      const bucket = this.#buckets.get(key);
-      const rows: StoredRow[] = [];
-      for (let seq = from; seq <= to && rows.length < rowsMax; seq++) rows.push(...(bucket?.get(seq) ?? []));
-      return rows.slice(0, rowsMax);
-    });
+    return this.read('rows', () => range(this.#buckets.get(key), from, to, limits));
   }
 
-  async rowsBackward(conv: ConversationId, from: Seq, to: Seq, rowsMax: number): Promise<StoredRow[]> {
+  async rowsBackward(conv: ConversationId, from: Seq, to: Seq, limits: ReadLimits): Promise<RowRange> {
     const key = bucketKey(conv, from, to);
-    return this.read('rowsBackward', () => {
-      const bucket = this.#buckets.get(key);
-      const rows: StoredRow[] = [];
-      for (let seq = to; seq >= from; seq--) {
-        const ofSeq = bucket?.get(seq) ?? [];
-        if (rows.length > 0 && rows.length + ofSeq.length > rowsMax) break;
-        rows.push(...ofSeq);
-      }
-      return rows;
-    });
+    return this.read('rowsBackward', () => range(this.#buckets.get(key), to, from, limits));
   }
 
   writeDedup(conv: ConversationId, rows: readonly AppendRow[]): Promise<WriteOutcome> {
@@ -322,6 +304,26 @@ function addRow(bucket: Map<Seq, StoredRow[]>, { seq, fence, c, m, x, env }: Log
   const at = rows.findIndex((row) => row.fence <= fence);
   if (at >= 0 && rows[at]?.fence === fence) return;
   rows.splice(at < 0 ? rows.length : at, 0, { seq, fence, c, m, x, env });
+}
+
+/** From the seq `first` up, or down, to `last`. */
+function range(
+  bucket: Map<Seq, StoredRow[]> | undefined,
+  first: Seq,
+  last: Seq,
+  { rowsMax, bytesMax }: ReadLimits,
+): RowRange {
+  const rows: StoredRow[] = [];
+  const step = first <= last ? 1 : -1;
+  let bytes = 0;
+  for (let seq = first; seq !== last + step; seq += step) {
+    const ofSeq = bucket?.get(seq) ?? [];
+    for (const row of ofSeq) bytes += row.env.length;
+    const fits = rows.length + ofSeq.length <= rowsMax && bytes <= bytesMax;
+    if (!fits && rows.length > 0 && ofSeq.length > 0) return { rows, more: true };
+    rows.push(...ofSeq);
+  }
+  return { rows, more: false };
 }
 
 function bucketKey(conv: ConversationId, from: Seq, to: Seq): string {

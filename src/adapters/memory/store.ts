@@ -2,6 +2,7 @@ import { StoreUnavailable } from '../../core/ports.ts';
 import type {
   AppendListener,
   Claim,
+  DirtyStore,
   MessageStore,
   Ownership,
   ProjectionStore,
@@ -31,10 +32,10 @@ export interface MemoryStoreOptions {
 }
 
 /**
- * All three store ports in memory: the reference that the contract suites compare with, and the store of
+ * All four store ports in memory: the reference that the contract suites compare with, and the store of
  * tests that need none on disk. It outlives a "restart" of what uses it: `restart` raises the fence.
  */
-export class MemoryStore implements MessageStore, ProjectionStore, Ownership {
+export class MemoryStore implements MessageStore, ProjectionStore, DirtyStore, Ownership {
   /** While false, reads and projection writes reject and appends end as `unavailable`. */
   available = true;
   readonly #system: Pick<System, 'soon' | 'now'>;
@@ -45,7 +46,7 @@ export class MemoryStore implements MessageStore, ProjectionStore, Ownership {
   readonly #conversations = new Map<ConversationId, ConversationRow>();
   readonly #members = new Map<ConversationId, Map<UserId, MemberRow>>();
   readonly #inboxes = new Map<UserId, Map<ConversationId, InboxRow>>();
-  readonly #dirty = new Map<number, Set<ConversationId>>();
+  readonly #marked = new Map<number, Set<ConversationId>>();
 
   constructor(system: Pick<System, 'soon' | 'now'>, options: MemoryStoreOptions = {}) {
     this.#system = system;
@@ -101,8 +102,8 @@ export class MemoryStore implements MessageStore, ProjectionStore, Ownership {
     }
     if (log.length > 0) this.#logs.set(conv, log);
     if (dirtySlot === 0) return;
-    const slot = this.#dirty.get(dirtySlot) ?? new Set();
-    this.#dirty.set(dirtySlot, slot.add(conv));
+    const slot = this.#marked.get(dirtySlot) ?? new Set();
+    this.#marked.set(dirtySlot, slot.add(conv));
   }
 
   async read(
@@ -171,16 +172,17 @@ export class MemoryStore implements MessageStore, ProjectionStore, Ownership {
 
   async dirty(): Promise<ConversationId[]> {
     this.#check();
-    return [...new Set([...this.#dirty.values()].flatMap((slot) => [...slot]))];
+    return [...new Set([...this.#marked.values()].flatMap((slot) => [...slot]))];
   }
 
   async clearDirty(slot: number): Promise<void> {
     this.#check();
-    for (const marked of this.#dirty.keys()) if (marked < slot) this.#dirty.delete(marked);
+    for (const marked of this.#marked.keys()) if (marked < slot) this.#marked.delete(marked);
   }
 
   async claim(_conv: ConversationId): Promise<Claim> {
-    return this.available ? { t: 'owned', fence: this.#fence } : { t: 'unavailable', retryAfterMs: 1_000 };
+    if (!this.available) return { t: 'unavailable', retryAfterMs: 1_000 };
+    return { t: 'owned', fence: this.#fence, recovered: false };
   }
 
   confirmed(): true {

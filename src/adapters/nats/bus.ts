@@ -1,9 +1,9 @@
 import type { Subscription } from 'nats';
-import type { Bus, BusSubscription } from '../../core/cluster-ports.ts';
+import { type Bus, BUS_MESSAGE_BYTES_MAX, type BusSubscription } from '../../core/cluster-ports.ts';
 import type { Logger, System, Timer } from '../../core/ports.ts';
 import { Connection, type ConnectionContext } from './connection.ts';
 import { type Loss, type NatsMetrics, noMetrics } from './metrics.ts';
-import { checkOptions, checkSubject, DEFAULTS, MESSAGE_BYTES_MAX, type NatsOptions } from './options.ts';
+import { checkOptions, checkSubject, DEFAULTS, type NatsOptions } from './options.ts';
 
 /** A dead link is found after 3 to 4 ticks. */
 const TICK_MS = 500;
@@ -49,10 +49,12 @@ export class NatsBus implements Bus {
     return this.#connection?.pendingBytes ?? 0;
   }
 
-  /** The bytes may be used again once the turn has ended. Throws on more than MESSAGE_BYTES_MAX of them. */
+  /** The bytes may be used again once the turn has ended. Throws on more than BUS_MESSAGE_BYTES_MAX of them. */
   publish(subject: string, bytes: Uint8Array): boolean {
-    if (bytes.length > MESSAGE_BYTES_MAX)
-      throw new RangeError(`a message has ${bytes.length} bytes; at most ${MESSAGE_BYTES_MAX} go on the bus`);
+    if (bytes.length > BUS_MESSAGE_BYTES_MAX)
+      throw new RangeError(
+        `a message has ${bytes.length} bytes; at most ${BUS_MESSAGE_BYTES_MAX} go on the bus`,
+      );
     const { metrics } = this.#context;
     const connection = this.#connected ? this.#connection : undefined;
     const refusal = connection === undefined ? 'disconnected' : connection.publish(subject, bytes);

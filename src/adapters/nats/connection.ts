@@ -6,9 +6,10 @@ import {
   type NatsConnection,
   type Subscription,
 } from 'nats';
+import { BUS_MESSAGE_BYTES_MAX } from '../../core/cluster-ports.ts';
 import type { Logger, System } from '../../core/ports.ts';
 import type { Loss, NatsMetrics, Refusal } from './metrics.ts';
-import { DEFAULTS, hostOf, MESSAGE_BYTES_MAX, type NatsOptions } from './options.ts';
+import { DEFAULTS, hostOf, type NatsOptions } from './options.ts';
 
 /** What a message counts for beside its payload: so the byte bound bounds the number of empty ones too. */
 const OVERHEAD_BYTES = 64;
@@ -55,13 +56,15 @@ export class Connection {
     void this.#watch();
   }
 
-  /** Rejects when the server does not answer, does not let us in, or takes less than MESSAGE_BYTES_MAX. */
+  /** Rejects when the server does not answer, does not let us in, or takes less than BUS_MESSAGE_BYTES_MAX. */
   static async open(server: string, context: ConnectionContext): Promise<Connection> {
     const nats = await connect(driverOptions(server, context.options));
     const payloadMax = nats.info?.max_payload ?? 0;
-    if (payloadMax < MESSAGE_BYTES_MAX) {
+    if (payloadMax < BUS_MESSAGE_BYTES_MAX) {
       await nats.close();
-      throw new Error(`the server's max_payload is ${payloadMax}; at least ${MESSAGE_BYTES_MAX} is needed`);
+      throw new Error(
+        `the server's max_payload is ${payloadMax}; at least ${BUS_MESSAGE_BYTES_MAX} is needed`,
+      );
     }
     return new Connection(nats, server, context);
   }

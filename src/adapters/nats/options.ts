@@ -23,9 +23,6 @@ export const DEFAULTS = {
   connectMsMax: 2_000,
 } as const;
 
-/** The server's own default for `max_payload`; one that takes less is not used. */
-export const MESSAGE_BYTES_MAX = 1024 * 1024;
-
 const SERVER = /^(nats|tls):\/\/([^\s/@]+)$/;
 
 /** Throws what is wrong with the options, naming the field. */

@@ -1,6 +1,7 @@
 import type { types } from 'cassandra-driver';
 import { uuidFromBytes, uuidToBytes } from '../../core/ids.ts';
-import { writeU64 } from '../../protocol/message-frame.ts';
+import type { DedupHit } from '../../core/rows.ts';
+import { readU64, writeU64 } from '../../protocol/message-frame.ts';
 
 /** Values to and from CQL. The driver takes a Buffer for a column of any type as it is: the cheapest way. */
 
@@ -23,13 +24,18 @@ export function uuidCell(uuid: string): Buffer {
   return cell;
 }
 
-/** The same bytes, not copied. */
-export function blobCell(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
 export function numberOf(value: types.Long): number {
   return value.toNumber();
+}
+
+/** Columns of a row by name. */
+export function numbersOf<K extends string>(
+  row: { readonly [column: string]: unknown },
+  ...columns: K[]
+): Record<K, number> {
+  const result = {} as Record<K, number>;
+  for (const column of columns) result[column] = numberOf(row[column] as types.Long);
+  return result;
 }
 
 export function uuidOf(value: types.Uuid): string {
@@ -39,4 +45,19 @@ export function uuidOf(value: types.Uuid): string {
 /** A copy: the driver's is a view into a whole answer, which would be kept with it. */
 export function bytesOf(value: Buffer): Uint8Array {
   return new Uint8Array(value);
+}
+
+const HIT_BYTES = 24;
+
+/** What was committed under an id, as one cell: a third of the work that a cell per number is. */
+export function hitCell({ seq, ts, hash }: DedupHit): Buffer {
+  const cell = Buffer.allocUnsafe(HIT_BYTES);
+  writeU64(cell, 0, seq);
+  writeU64(cell, 8, ts);
+  writeU64(cell, 16, hash);
+  return cell;
+}
+
+export function hitOf(cell: Buffer): DedupHit {
+  return { seq: readU64(cell, 0), ts: readU64(cell, 8), hash: readU64(cell, 16) };
 }

@@ -1,12 +1,23 @@
 import { Client, errors, type types } from 'cassandra-driver';
 import type { Logger, System } from '../../core/ports.ts';
+import { refreshOnceAtATime } from './control-connection.ts';
 import { driverOptions } from './driver-options.ts';
 import { type Failure, failureOf, storeUnavailable } from './failures.ts';
 import { noMetrics, type ScyllaMetrics } from './metrics.ts';
 import { DEFAULTS, type ScyllaOptions } from './options.ts';
+import { type BatchRow, PackedBatches } from './packed-batches.ts';
 import { type Execution, executionOf, type Params, type Statement } from './statements.ts';
 
 export type Row = { readonly [column: string]: unknown };
+
+export interface Page {
+  readonly rows: readonly Row[];
+  /** Where the next begins; undefined after the last. */
+  readonly pageState: string | undefined;
+}
+
+/** Rows per answer: an inbox of a few thousand conversations is one. */
+const FETCH_ROWS = 5_000;
 
 export interface ScyllaSurroundings {
   readonly system: Pick<System, 'monotonic'>;
@@ -26,6 +37,7 @@ export class ScyllaClient {
   readonly localDc: string;
   /** For the schema alone: it is no business of statements. */
   readonly driver: Client;
+  readonly #batches: PackedBatches;
   readonly #system: Pick<System, 'monotonic'>;
   readonly #metrics: ScyllaMetrics;
   readonly #logger: Logger;
@@ -39,6 +51,7 @@ export class ScyllaClient {
 
   private constructor(driver: Client, options: ScyllaOptions, surroundings: ScyllaSurroundings) {
     this.driver = driver;
+    this.#batches = new PackedBatches(driver);
     this.keyspace = options.keyspace;
     this.localDc = options.localDc;
     this.#system = surroundings.system;
@@ -63,6 +76,7 @@ export class ScyllaClient {
     // After an outage of all nodes the driver makes a new host of the first that answers, and forgets to end the
     // old one, which would go on connecting for ever.
     driver.on('hostRemove', (host: { shutdown(drain: boolean): Promise<void> }) => void host.shutdown(true));
+    refreshOnceAtATime(driver, logger);
     try {
       await driver.connect();
     } catch (error) {
@@ -84,19 +98,31 @@ export class ScyllaClient {
     return this.#open;
   }
 
-  /** The rows of all pages. Rejects with StoreUnavailable. */
+  /** All rows. Rejects with StoreUnavailable. */
   async read(statement: Statement, params: Params): Promise<readonly Row[]> {
-    const { query, execution } = this.#bind(statement);
-    let rows: readonly Row[] = [];
-    let pageState: string | undefined;
-    do {
-      const options = pageState === undefined ? execution : { ...execution, pageState };
-      const page = await this.#run(statement, this.#execute(query, params, options));
-      if ('kind' in page) throw storeUnavailable(page);
-      rows = rows.length === 0 ? page.rows : [...rows, ...page.rows];
-      pageState = page.pageState ?? undefined;
-    } while (pageState !== undefined);
+    const first = await this.page(statement, params, FETCH_ROWS, undefined);
+    if (first.pageState === undefined) return first.rows;
+    const rows = [...first.rows];
+    for (let pageState: string | undefined = first.pageState; pageState !== undefined; ) {
+      const page: Page = await this.page(statement, params, FETCH_ROWS, pageState);
+      for (const row of page.rows) rows.push(row);
+      pageState = page.pageState;
+    }
     return rows;
+  }
+
+  /** Up to `rowsMax` rows from where `pageState` says: one request. Rejects with StoreUnavailable. */
+  async page(
+    statement: Statement,
+    params: Params,
+    rowsMax: number,
+    pageState: string | undefined,
+  ): Promise<Page> {
+    const { query, execution } = this.#bind(statement);
+    const options = { ...execution, fetchSize: rowsMax, ...(pageState !== undefined && { pageState }) };
+    const result = await this.#run(statement, this.#execute(query, params, options));
+    if ('kind' in result) throw storeUnavailable(result);
+    return { rows: result.rows, pageState: result.pageState ?? undefined };
   }
 
   async first(statement: Statement, params: Params): Promise<Row | undefined> {
@@ -114,9 +140,8 @@ export class ScyllaClient {
   async batch(rows: readonly BatchRow[], bytes: number): Promise<Failure | undefined> {
     const { statement } = rows[0] as BatchRow;
     const { execution } = this.#bind(statement);
-    const queries = rows.map((row) => ({ query: this.#bind(row.statement).query, params: row.params }));
     this.#metrics.batch(statement.name, rows.length, bytes);
-    const sent = this.#closing ? refuseClosed() : this.driver.batch(queries as DriverQueries, execution);
+    const sent = this.#closing ? refuseClosed() : this.#batches.send(rows, this.#queryOf, execution);
     const result = await this.#run(statement, sent);
     return 'kind' in result ? result : undefined;
   }
@@ -157,6 +182,8 @@ export class ScyllaClient {
     }
   }
 
+  readonly #queryOf = (statement: Statement): string => this.#bind(statement).query;
+
   #bind(statement: Statement): Bound {
     let bound = this.#bound.get(statement);
     if (bound === undefined) {
@@ -167,13 +194,6 @@ export class ScyllaClient {
     return bound;
   }
 }
-
-export interface BatchRow {
-  readonly statement: Statement;
-  readonly params: Params;
-}
-
-type DriverQueries = Parameters<Client['batch']>[0];
 
 async function refuseClosed(): Promise<never> {
   throw new errors.NoHostAvailableError({}, 'the store is closed');

@@ -3,7 +3,7 @@ import { checkKeyspace, DEFAULTS, type ScyllaOptions } from './options.ts';
 import { MappedAddresses } from './policies.ts';
 
 const RECONNECT_FIRST_MS = 250;
-const RECONNECT_MAX_MS = 2_000;
+const RECONNECT_MAX_MS = 1_000;
 /** An idle connection is asked for a sign of life: a silently cut one is found before it is needed. */
 const HEARTBEAT_MS = 5_000;
 const CONNECT_MS_MAX = 5_000;

@@ -50,6 +50,8 @@ export function failureOf(error: unknown, conditional: boolean): Failure {
   if (!(error instanceof Error)) throw new TypeError('the driver threw what is no error', { cause: error });
   if (error instanceof errors.NoHostAvailableError)
     return { kind: 'noHost', mayBeApplied: !neverLeft(error), error };
+  // While it prepares a statement the driver tells as they are what it else gathers from hosts.
+  if (noConnection(error)) return { kind: 'noHost', mayBeApplied: false, error };
   if (error instanceof errors.OperationTimedOutError)
     return { kind: 'clientTimeout', mayBeApplied: true, error };
   if (error instanceof errors.ResponseError) return answeredFailure(error, conditional);
@@ -75,11 +77,16 @@ function kindOf(code: number): FailureKind {
 function neverLeft(error: errors.NoHostAvailableError): boolean {
   const tried = Object.values((error.innerErrors ?? {}) as Record<string, unknown>);
   return tried.every((why) => {
-    if (why === null || typeof why === 'string' || why instanceof errors.BusyConnectionError) return true;
+    if (why === null || typeof why === 'string') return true;
     if (why instanceof errors.ResponseError) return REFUSALS.has(why.code);
     if (!(why instanceof Error)) return false;
-    return isSocketError(why) ? wasNotWritten(why) : why.message === 'No connection available';
+    return isSocketError(why) ? wasNotWritten(why) : noConnection(why);
   });
+}
+
+/** A host has no connection, or none that may take one more request. */
+function noConnection(error: Error): boolean {
+  return error instanceof errors.BusyConnectionError || error.message === 'No connection available';
 }
 
 function isSocketError(error: object): boolean {

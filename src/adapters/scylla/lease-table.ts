@@ -1,5 +1,13 @@
 import type { types } from 'cassandra-driver';
-import type { Conditional, LeaseRow, LeaseTable, OwnerRow, WriteOutcome } from '../../core/cluster-ports.ts';
+import {
+  type Beat,
+  type Conditional,
+  deadLease,
+  type LeaseRow,
+  type LeaseTable,
+  type OwnerRow,
+  type WriteOutcome,
+} from '../../core/cluster-ports.ts';
 import type { ConversationId, NodeId, Seq } from '../../core/ids.ts';
 import { numberOf, u64Cell, uuidCell, uuidOf } from './cells.ts';
 import type { Row, ScyllaClient } from './client.ts';
@@ -7,7 +15,7 @@ import { conditional } from './outcomes.ts';
 import { PartitionBatches } from './partition-batches.ts';
 import type { Params, Statement } from './statements.ts';
 
-const LEASE_COLUMNS = 'node, state, hb, bus, addr, roles, dirty_from, walked';
+const LEASE_COLUMNS = 'node, state, hb, bus, addr, roles, dirty_from, walked, draining, owned, moving, lag';
 
 const lease = (name: string, kind: Statement['kind'], cql: string): Statement => ({
   name,
@@ -19,12 +27,14 @@ const lease = (name: string, kind: Statement['kind'], cql: string): Statement =>
 const INSERT_NODE = lease(
   'insertNode',
   'conditional',
-  `INSERT INTO {ks}.node_lease (${LEASE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) IF NOT EXISTS`,
+  `INSERT INTO {ks}.node_lease (${LEASE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    IF NOT EXISTS`,
 );
 const HEARTBEAT = lease(
   'heartbeat',
   'conditional',
-  `UPDATE {ks}.node_lease SET hb = ?, bus = ?, dirty_from = ? WHERE node = ? IF state = 'live'`,
+  `UPDATE {ks}.node_lease SET hb = ?, bus = ?, dirty_from = ?, draining = ?, owned = ?, moving = ?, lag = ?
+    WHERE node = ? IF state = 'live'`,
 );
 const KILL = lease(
   'kill',
@@ -93,13 +103,15 @@ export class ScyllaLeaseTable implements LeaseTable {
   }
 
   insertNode(row: LeaseRow): Promise<Conditional<LeaseRow>> {
-    const { node, state, hb, bus, addr, roles, dirtyFrom, walked } = row;
-    const params = [uuidCell(node), state, u64Cell(hb), bus, addr, roles, u64Cell(dirtyFrom), walked];
-    return this.#change(node, INSERT_NODE, params);
+    const { node, state, hb, bus, addr, roles, dirtyFrom, walked, draining, owned, moving, lag } = row;
+    const life = [uuidCell(node), state, u64Cell(hb), bus, addr, roles, u64Cell(dirtyFrom), walked];
+    return this.#change(node, INSERT_NODE, [...life, draining, owned, moving, lag]);
   }
 
-  heartbeat(node: NodeId, hb: number, bus: boolean, dirtyFrom: number): Promise<Conditional<LeaseRow>> {
-    return this.#change(node, HEARTBEAT, [u64Cell(hb), bus, u64Cell(dirtyFrom), uuidCell(node)]);
+  heartbeat(node: NodeId, hb: number, beat: Beat): Promise<Conditional<LeaseRow>> {
+    const { bus, dirtyFrom, draining, owned, moving, lag } = beat;
+    const params = [u64Cell(hb), bus, u64Cell(dirtyFrom), draining, owned, moving, lag, uuidCell(node)];
+    return this.#change(node, HEARTBEAT, params);
   }
 
   markDead(node: NodeId, seen: number | 'dead'): Promise<Conditional<LeaseRow>> {
@@ -107,18 +119,8 @@ export class ScyllaLeaseTable implements LeaseTable {
     return this.#change(node, KILL, [uuidCell(node), u64Cell(seen)]);
   }
 
-  /** A node without a row has claimed nothing: there is nothing of it to walk. */
   insertDead(node: NodeId): Promise<Conditional<LeaseRow>> {
-    return this.insertNode({
-      node,
-      state: 'dead',
-      hb: 0,
-      bus: false,
-      addr: '',
-      roles: '',
-      dirtyFrom: 0,
-      walked: true,
-    });
+    return this.insertNode(deadLease(node));
   }
 
   markWalked(node: NodeId): Promise<Conditional<LeaseRow>> {
@@ -205,6 +207,11 @@ function leaseRow(row: Row): LeaseRow {
     roles: row.roles as string,
     dirtyFrom: numberOf(row.dirty_from as types.Long),
     walked: row.walked as boolean,
+    // Rows of before these columns have none.
+    draining: row.draining === true,
+    owned: (row.owned as number | null) ?? 0,
+    moving: (row.moving as number | null) ?? 0,
+    lag: (row.lag as number | null) ?? 0,
   };
 }
 

@@ -1,22 +1,24 @@
 import { commonBucket } from '../../core/buckets.ts';
-import type { types } from 'cassandra-driver';
 import type { LookUpOutcome } from '../../core/actor.ts';
 import {
   type FloorRow,
   type HeadRow,
   type LogRow,
   type LogTable,
+  type RowRange,
   type WriteOutcome,
 } from '../../core/cluster-ports.ts';
 import type { ConversationId, DeviceId, Seq, UserId } from '../../core/ids.ts';
-import { StoreUnavailable } from '../../core/ports.ts';
-import type { AppendRow, Establishment, StoredRow } from '../../core/rows.ts';
+import { type ReadLimits, StoreUnavailable } from '../../core/ports.ts';
+import type { AppendRow, Establishment } from '../../core/rows.ts';
 import { readU64, TS_AT } from '../../protocol/message-frame.ts';
-import { blobCell, bytesOf, intCell, numberOf, u64Cell, uuidCell } from './cells.ts';
-import type { BatchRow, Row, ScyllaClient } from './client.ts';
+import { hitCell, hitOf, intCell, numbersOf, u64Cell, uuidCell } from './cells.ts';
+import type { ScyllaClient } from './client.ts';
 import { combined, writeOutcome } from './outcomes.ts';
+import type { BatchRow } from './packed-batches.ts';
 import { PartitionBatches } from './partition-batches.ts';
 import { conversationWrite, memberWrites } from './projection-rows.ts';
+import { readRange } from './row-range.ts';
 import type { Statement } from './statements.ts';
 
 /** TIMESTAMP 1, always: an erasure, at 2, stays whatever repeated write comes after it. */
@@ -31,26 +33,25 @@ const ROWS_OF = 'SELECT seq, fence, c, m, x, env FROM {ks}.messages WHERE conv =
 const ROWS: Statement = {
   name: 'rows',
   kind: 'read',
-  cql: `${ROWS_OF} AND seq >= ? AND seq <= ? LIMIT ?`,
+  cql: `${ROWS_OF} AND seq >= ? AND seq <= ?`,
 };
 const ROWS_BACKWARD: Statement = {
   name: 'rowsBackward',
   kind: 'read',
-  cql: `${ROWS_OF} AND seq >= ? AND seq <= ? ORDER BY seq DESC, fence ASC LIMIT ?`,
+  cql: `${ROWS_OF} AND seq >= ? AND seq <= ? ORDER BY seq DESC, fence ASC`,
 };
-const ROWS_OF_SEQ: Statement = { name: 'rowsOfSeq', kind: 'read', cql: `${ROWS_OF} AND seq = ?` };
 
 /** 30 days (LIMITS.dedupWindowMs). A real timestamp: the rows expire in time windows. */
 const WRITE_DEDUP: Statement = {
   name: 'writeDedup',
   kind: 'write',
-  cql: `INSERT INTO {ks}.dedup (conv, user, device, cmid, seq, ts, hash) VALUES (?, ?, ?, ?, ?, ?, ?)
+  cql: `INSERT INTO {ks}.dedup (conv, user, device, cmid, hit) VALUES (?, ?, ?, ?, ?)
     USING TTL 2592000`,
 };
 const LOOK_UP: Statement = {
   name: 'lookUp',
   kind: 'read',
-  cql: 'SELECT seq, ts, hash FROM {ks}.dedup WHERE conv = ? AND user = ? AND device = ? AND cmid = ?',
+  cql: 'SELECT hit FROM {ks}.dedup WHERE conv = ? AND user = ? AND device = ? AND cmid = ?',
 };
 
 const FLOOR: Statement = {
@@ -78,7 +79,7 @@ const WRITE_HEAD: Statement = {
 
 /** Of env bytes; what an AppendBatch may hold, 48 KiB, is below it. */
 const APPEND_BYTES_MAX = 50_000;
-const DEDUP_BYTES = 200;
+const DEDUP_BYTES = 150;
 
 /** messages, dedup, conv_floor and conv_head; and what establishes a conversation. */
 export class ScyllaLogTable implements LogTable {
@@ -92,37 +93,18 @@ export class ScyllaLogTable implements LogTable {
     const [first] = rows;
     if (first === undefined) return 'written';
     const bucket = commonBucket(first.seq, (rows.at(-1) as LogRow).seq);
-    const batch = appendBatch(conv, bucket, rows);
-    const [one] = batch;
-    if (one !== undefined && batch.length === 1)
-      return writeOutcome(await this.#client.write(APPEND, one.params));
     const bytes = envBytes(rows);
-    if (bytes > APPEND_BYTES_MAX)
+    if (bytes > APPEND_BYTES_MAX && rows.length > 1)
       throw new RangeError(`a batch of ${bytes} bytes; the most is ${APPEND_BYTES_MAX}`);
-    return writeOutcome(await this.#client.batch(batch, bytes));
+    return writeOutcome(await this.#client.batch(appendBatch(conv, bucket, rows), bytes));
   }
 
-  /** Cut at `rowsMax`, the last seq may lack rows of lower fences. */
-  async rows(conv: ConversationId, from: Seq, to: Seq, rowsMax: number): Promise<StoredRow[]> {
-    const range = rangeParams(conv, from, to);
-    return (await this.#client.read(ROWS, [...range, intCell(rowsMax)])).map(storedRow);
+  async rows(conv: ConversationId, from: Seq, to: Seq, limits: ReadLimits): Promise<RowRange> {
+    return readRange(this.#client, ROWS, rangeParams(conv, from, to), limits);
   }
 
-  /** Seqs falling, and fences falling per seq. At least one whole seq, also if it alone has over `rowsMax` rows. */
-  async rowsBackward(conv: ConversationId, from: Seq, to: Seq, rowsMax: number): Promise<StoredRow[]> {
-    const range = rangeParams(conv, from, to);
-    // One more than asked: of the seq that it belongs to, rows may be missing.
-    const read = await this.#client.read(ROWS_BACKWARD, [...range, intCell(rowsMax + 1)]);
-    const rows = read.map(storedRow);
-    if (rows.length > rowsMax) {
-      const cut = (rows.at(-1) as StoredRow).seq;
-      while (rows.at(-1)?.seq === cut) rows.pop();
-      if (rows.length === 0) {
-        const [conv, bucket] = range;
-        return (await this.#client.read(ROWS_OF_SEQ, [conv, bucket, u64Cell(cut)])).map(storedRow);
-      }
-    }
-    return rows.sort((a, b) => b.seq - a.seq || b.fence - a.fence);
+  async rowsBackward(conv: ConversationId, from: Seq, to: Seq, limits: ReadLimits): Promise<RowRange> {
+    return readRange(this.#client, ROWS_BACKWARD, rangeParams(conv, from, to), limits);
   }
 
   async writeDedup(conv: ConversationId, rows: readonly AppendRow[]): Promise<WriteOutcome> {
@@ -131,7 +113,7 @@ export class ScyllaLogTable implements LogTable {
     for (const { user, device, cmid, seq, env, hash } of rows) {
       if (cmid === '') continue;
       const ts = readU64(env, TS_AT);
-      const params = [convCell, user, device, uuidCell(cmid), u64Cell(seq), u64Cell(ts), u64Cell(hash)];
+      const params = [convCell, user, device, uuidCell(cmid), hitCell({ seq, ts, hash })];
       batches.addOne(`${user} ${device}`, { statement: WRITE_DEDUP, params }, DEDUP_BYTES);
     }
     return batches.write(this.#client);
@@ -140,7 +122,7 @@ export class ScyllaLogTable implements LogTable {
   async lookUp(conv: ConversationId, user: UserId, device: DeviceId, cmid: string): Promise<LookUpOutcome> {
     try {
       const row = await this.#client.first(LOOK_UP, [uuidCell(conv), user, device, uuidCell(cmid)]);
-      return row === undefined ? { t: 'none' } : { t: 'found', hit: numbers(row, 'seq', 'ts', 'hash') };
+      return row === undefined ? { t: 'none' } : { t: 'found', hit: hitOf(row.hit as Buffer) };
     } catch (error) {
       if (error instanceof StoreUnavailable) return { t: 'unavailable' };
       throw error;
@@ -149,7 +131,7 @@ export class ScyllaLogTable implements LogTable {
 
   async floor(conv: ConversationId): Promise<FloorRow | undefined> {
     const row = await this.#client.first(FLOOR, [uuidCell(conv)]);
-    return row && numbers(row, 'fence', 'start');
+    return row && numbersOf(row, 'fence', 'start');
   }
 
   async writeFloor(conv: ConversationId, { fence, start }: FloorRow): Promise<WriteOutcome> {
@@ -160,7 +142,7 @@ export class ScyllaLogTable implements LogTable {
 
   async head(conv: ConversationId): Promise<HeadRow | undefined> {
     const row = await this.#client.first(HEAD, [uuidCell(conv)]);
-    return row && numbers(row, 'head', 'n', 'ts');
+    return row && numbersOf(row, 'head', 'n', 'ts');
   }
 
   async writeHead(conv: ConversationId, { head, n, ts }: HeadRow): Promise<WriteOutcome> {
@@ -183,25 +165,8 @@ export class ScyllaLogTable implements LogTable {
 
 function appendBatch(conv: ConversationId, bucket: number, rows: readonly LogRow[]): BatchRow[] {
   const [convCell, bucketCell] = [uuidCell(conv), intCell(bucket)];
-  // What the rows of a batch mostly share is encoded once.
-  let [fence, c, m, x] = [-1, -1, -1, -1];
-  let [fenceCell, cCell, mCell, xCell] = [bucketCell, bucketCell, bucketCell, bucketCell];
-  return rows.map((row) => {
-    if (row.fence !== fence) fenceCell = u64Cell((fence = row.fence));
-    if (row.c !== c) cCell = u64Cell((c = row.c));
-    if (row.m !== m) mCell = u64Cell((m = row.m));
-    if (row.x !== x) xCell = u64Cell((x = row.x));
-    const params = [
-      convCell,
-      bucketCell,
-      u64Cell(row.seq),
-      fenceCell,
-      cCell,
-      mCell,
-      xCell,
-      blobCell(row.env),
-    ];
-    return { statement: APPEND, params };
+  return rows.map(({ seq, fence, c, m, x, env }) => {
+    return { statement: APPEND, params: [convCell, bucketCell, seq, fence, c, m, x, env] };
   });
 }
 
@@ -213,15 +178,4 @@ function envBytes(rows: readonly LogRow[]): number {
 
 function rangeParams(conv: ConversationId, from: Seq, to: Seq): Buffer[] {
   return [uuidCell(conv), intCell(commonBucket(from, to)), u64Cell(from), u64Cell(to)];
-}
-
-function storedRow(row: Row): StoredRow {
-  const { seq, fence, c, m, x } = numbers(row, 'seq', 'fence', 'c', 'm', 'x');
-  return { seq, fence, c, m, x, env: bytesOf(row.env as Buffer) };
-}
-
-function numbers<K extends string>(row: Row, ...columns: K[]): Record<K, number> {
-  const result = {} as Record<K, number>;
-  for (const column of columns) result[column] = numberOf(row[column] as types.Long);
-  return result;
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { errors } from 'cassandra-driver';
 import { uuidFromBytes } from '../../core/ids.ts';
 import { StoreUnavailable, type System } from '../../core/ports.ts';
 import type { Row, ScyllaClient } from './client.ts';
@@ -171,8 +172,12 @@ async function change(client: ScyllaClient, cql: string, system: SchemaOptions['
   // The driver's types lack it.
   const metadata = driver.metadata as unknown as { checkSchemaAgreement(): Promise<boolean> };
   try {
-    await driver.execute(cql.replaceAll('{ks}', keyspace), [], { readTimeout: AGREEMENT_MS_MAX });
     const deadline = system.monotonic() + AGREEMENT_MS_MAX;
+    // A node that was not counted as up may not have heard of the last change yet, its keyspace for instance.
+    while (!(await ran(driver, cql.replaceAll('{ks}', keyspace)))) {
+      if (system.monotonic() > deadline) throw new StoreUnavailable('a node lags behind with the schema');
+      await pause(system, LOCK_LOOK_MS);
+    }
     while (!(await metadata.checkSchemaAgreement())) {
       if (system.monotonic() > deadline) throw new StoreUnavailable('the nodes do not agree on the schema');
       await pause(system, LOCK_LOOK_MS);
@@ -180,6 +185,21 @@ async function change(client: ScyllaClient, cql: string, system: SchemaOptions['
   } catch (error) {
     if (error instanceof StoreUnavailable) throw error;
     throw storeUnavailable(failureOf(error, false));
+  }
+}
+
+/** False: the node that was asked does not know yet what the statement builds on. */
+async function ran(driver: ScyllaClient['driver'], cql: string): Promise<boolean> {
+  try {
+    await driver.execute(cql, [], { readTimeout: AGREEMENT_MS_MAX });
+    return true;
+  } catch (error) {
+    if (!(error instanceof errors.ResponseError)) throw error;
+    // ADD knows no IF NOT EXISTS everywhere: an applier before this one came so far.
+    if (/^ALTER TABLE .* ADD /.test(cql) && /already exists|existing column/i.test(error.message))
+      return true;
+    if (/doesn't exist|not found/i.test(error.message)) return false;
+    throw error;
   }
 }
 

@@ -17,10 +17,9 @@ export function combined(outcomes: readonly WriteOutcome[]): WriteOutcome {
 }
 
 /**
- * Runs a conditional write. One that failed is `unknown`, also where it certainly was not applied: the port has
- * no word for that (failures.ts tells the two apart). `now` reads the row serially: what comes back with a refused
- * UPDATE is, on Cassandra, no more than the columns of its condition. If that read fails, the row is not known,
- * so neither is the outcome told: whoever asked must read again.
+ * Runs a conditional write. `now` reads the row serially: what comes back with a refused UPDATE is, on Cassandra,
+ * no more than the columns of its condition. If that read fails, the refusal stands, but not what to say of the
+ * row: that is `unavailable`.
  */
 export async function conditional<T>(
   client: ScyllaClient,
@@ -29,12 +28,12 @@ export async function conditional<T>(
   now: () => Promise<T | undefined>,
 ): Promise<Conditional<T>> {
   const result = await client.conditional(statement, params);
-  if (typeof result !== 'boolean') return { t: 'unknown' };
+  if (typeof result !== 'boolean') return { t: result.mayBeApplied ? 'unknown' : 'unavailable' };
   if (result) return { t: 'applied' };
   try {
     return { t: 'notApplied', row: await now() };
   } catch (error) {
-    if (error instanceof StoreUnavailable) return { t: 'unknown' };
+    if (error instanceof StoreUnavailable) return { t: 'unavailable' };
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 import type { WriteOutcome } from '../../core/cluster-ports.ts';
-import type { BatchRow, ScyllaClient } from './client.ts';
+import type { ScyllaClient } from './client.ts';
 import { combined, writeOutcome } from './outcomes.ts';
+import type { BatchRow } from './packed-batches.ts';
 
 /** Servers refuse a batch of 50 KiB by default; of values alone, what surrounds them is estimated by callers. */
 const BATCH_BYTES_MAX = 40 * 1024;

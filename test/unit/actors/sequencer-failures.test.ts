@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { cmid, createGroup, history, members, send } from './requests.ts';
+import { CONV, cmid, createGroup, history, members, send } from './requests.ts';
 import { Stage } from './stage.ts';
 
 test('S4.2, S9.2: a batch that was certainly not written gives its seqs, ids and n back', () => {
@@ -142,4 +142,21 @@ test('a batch ends where its bucket of 4,096 seqs does', () => {
     stage.batches.at(-1)?.rows.map((row) => row.seq),
     [4_097],
   );
+});
+
+test('a group of which only the rows were written is created by who began it, and does not exist for others', () => {
+  const begun = Stage.group('ann', 'bob').actor.handOver();
+  const activation = { ...begun, conv: CONV, fence: 2, head: 0, tail: [], unprojected: [] };
+  const stage = new Stage(activation);
+  const sent = send('ann', cmid(1));
+  stage.turn(sent);
+  assert.equal(stage.said(sent), 'not_found');
+  const other = createGroup(['cat', 'ann']);
+  stage.turn(other);
+  assert.equal(stage.said(other), 'conflict');
+  const again = createGroup(['ann', 'bob']);
+  stage.turn(again);
+  stage.commit();
+  assert.equal(stage.said(again), 'created');
+  assert.equal(stage.actor.head, 1, 'with its first event');
 });

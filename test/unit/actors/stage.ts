@@ -35,7 +35,7 @@ export class Stage implements Outbox {
 
   constructor(activation: Activation = nothing()) {
     this.actor = new ConversationSequencer(activation);
-    this.log.push(...activation.tail);
+    this.log.push(...(activation.tail as StoredRow[])); // as read from a log
   }
 
   /** A group of `users`, the first of whom owns it; seq 1 is its creation. */

@@ -65,6 +65,19 @@ test('direct conversations are all different and evenly spread', () => {
   assert.throws(() => directs(4, 7), /1 to 6/);
 });
 
+test('direct conversations across two addresses have a side on each', () => {
+  const topology = directs(16, 64, true);
+  const pairs = new Set<string>();
+  for (let c = 0; c < topology.conversations; c++) {
+    const [a, b] = [topology.memberAt(c, 0), topology.memberAt(c, 1)];
+    assert.deepEqual([a % 2, b % 2], [0, 1]);
+    pairs.add(`${a}-${b}`);
+  }
+  assert.equal(pairs.size, 64);
+  for (const conversations of topology.sendsTo) assert.equal(conversations.length, 8);
+  assert.throws(() => directs(16, 65, true), /1 to 64/);
+});
+
 /** What a faulty server does with the n-th message to one socket. */
 type Fault = 'none' | 'drop' | 'double' | 'swap' | 'alter' | 'skip seq' | 'no ack';
 
@@ -119,7 +132,11 @@ async function withGroupServer(
 function plan(port: number, changes: Partial<LoadPlan> = {}): LoadPlan {
   return {
     job: 'publish',
-    target: { host: '127.0.0.1', port, path: '/', pid: process.pid },
+    target: {
+      addresses: [{ host: '127.0.0.1', port }],
+      path: '/',
+      processes: [{ name: 'server', pid: process.pid }],
+    },
     connections: 6,
     window: 2,
     conversations: 1,

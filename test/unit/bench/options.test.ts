@@ -17,6 +17,35 @@ test('defaults follow the scenario', () => {
   assert.equal((2 * idle.conversations) / idle.connections, 20);
 });
 
+test('a cluster has two edges and one of all else; appending is the same in any mode', () => {
+  const direct = parseOptions(['direct', '--mode', 'cluster', '--compare']);
+  assert.deepEqual(
+    [direct.mode, direct.edges, direct.nodes, direct.storeNodes, direct.heat, direct.rounds],
+    ['cluster', 2, 1, 1, 60, 3],
+  );
+  const other = ['--edges', '1', '--nodes', '2', '--store-nodes', '3', '--heat', '0'];
+  const group = parseOptions(['group', '--mode', 'cluster', ...other]);
+  assert.deepEqual([group.edges, group.nodes, group.storeNodes, group.heat], [1, 2, 3, 0]);
+  const append = parseOptions(['append', '--store-nodes', '3']);
+  assert.deepEqual(
+    [append.mode, append.rows, append.conversations, append.warmup, append.storeNodes],
+    ['cluster', 64, 32, 4, 3],
+  );
+  assert.equal(parseOptions(['direct']).mode, 'embedded');
+  assert.equal(parseOptions(['results']).cluster, 'auto');
+});
+
+test('scale has three sequencers, and a rate of its own with one send unanswered in its closed loops', () => {
+  const scale = parseOptions(['scale']);
+  assert.deepEqual(
+    [scale.mode, scale.nodes, scale.edges, scale.storeNodes, scale.rate, scale.window],
+    ['cluster', 3, 2, 1, 250, 1],
+  );
+  assert.deepEqual([scale.rounds, scale.seconds, scale.warmup, scale.heat], [3, 10, 4, 60]);
+  const other = parseOptions(['scale', '--rate', '90', '--window', '2', '--rounds', '1', '--heat', '0']);
+  assert.deepEqual([other.rate, other.window, other.rounds, other.heat], [90, 2, 1, 0]);
+});
+
 const wrong: [string[], RegExp][] = [
   [[], /name a scenario/],
   [['dirct'], /unknown scenario "dirct"; there are direct, group/],
@@ -32,7 +61,29 @@ const wrong: [string[], RegExp][] = [
   ],
   [['group', '--connections', '257'], /--connections: a group has up to 256 members/],
   [['group', '--connections', '4', '--senders', '5'], /--senders: up to the 4 connections/],
-  [['echo', '--compare'], /--compare has no meaning for echo; it is for direct, group/],
+  [['echo', '--compare'], /--compare has no meaning for echo; it is for direct, group, append/],
+  [['direct', '--mode', 'clustered'], /--mode: embedded or cluster, not "clustered"/],
+  [['echo', '--mode', 'cluster'], /--mode has no meaning for echo/],
+  [['append', '--mode', 'cluster'], /--mode has no meaning for append/],
+  [['direct', '--edges', '1'], /--edges is for --mode cluster, and this is --mode embedded/],
+  [['direct', '--mode', 'cluster', '--edges', '0'], /--edges: an integer from 1 to 8, not "0"/],
+  [['direct', '--mode', 'cluster', '--store-nodes', '2'], /--store-nodes: 1 or 3, not "2"/],
+  [
+    ['group', '--mode', 'cluster', '--dir', '/tmp'],
+    /--dir is for --mode embedded, and this is --mode cluster/,
+  ],
+  [
+    ['direct', '--mode', 'cluster', '--connections', '4', '--conversations', '5'],
+    /--conversations: 4 connections make up to 4 pairs whose two sides are on different edges, not 5/,
+  ],
+  [['append', '--connections', '4'], /--connections has no meaning for append/],
+  [['scale', '--connections', '5'], /--connections: an even number/],
+  [['scale', '--nodes', '5'], /--nodes has no meaning for scale/],
+  [['scale', '--rate', '0'], /--rate: a number from 1 to 10000000, not "0"/],
+  [['append', '--rows', '257'], /--rows: an integer from 1 to 256/],
+  [['append', '--rows', '250'], /--rows: up to 223 rows with --body 140/],
+  [['append', '--profile', '/no/such/folder'], /--profile: there is no folder/],
+  [['results', '--cluster', 'maybe'], /--cluster: auto or yes or no, not "maybe"/],
   [['direct', '--body', '20000'], /--body: an integer from 8 to 16384/],
   [['direct', '--dir', '/no/such/folder'], /--dir: there is no folder/],
 ];

@@ -73,3 +73,19 @@ test('help, version, and a server that is not there', () => {
   assert.equal(refused.code, 1);
   assert.match(refused.err, /no server at http:\/\/127\.0\.0\.1:1/);
 });
+
+test('schema: what is wrong is told before any node of the store is asked', () => {
+  const usage = carillon('schema');
+  assert.equal(usage.code, 2);
+  assert.match(usage.err, /carillon schema apply, or carillon schema status/);
+  const points = ['--scylla-contact-points', '127.0.0.1:1'];
+  const misplaced = carillon('schema', 'status', ...points, '--replication-factor', '1');
+  assert.equal(misplaced.code, 2);
+  assert.match(misplaced.err, /--replication-factor is for carillon schema apply/);
+  const without = carillon('schema', 'status');
+  assert.equal(without.code, 2);
+  assert.match(without.err, /CARILLON_SCYLLA_CONTACT_POINTS is missing/);
+  const away = carillon('schema', 'status', ...points);
+  assert.equal(away.code, 1);
+  assert.match(away.err, /^carillon: the store did not answer \(noHost\): .*ECONNREFUSED.*\n$/);
+});

@@ -364,3 +364,19 @@ test('own messages of another device, found when a gap is closed, count as read'
   assert.equal(ann.conversation(conv)?.read, 5);
   assert.equal(ann.unread, 1);
 });
+
+test('of several addresses each new connection is to the next', async () => {
+  const world = new World();
+  const client = clientOf(world, 'ann', { url: ['http://one:1', 'https://two:2'] });
+  const seen: string[] = [];
+  for (let i = 0; i < 3; i++) {
+    await world.time.advance(10);
+    seen.push(world.lastUrl);
+    onlySession(world).cut();
+    await world.time.advance(100); // noticed
+    client.connect();
+  }
+  assert.deepEqual(seen, ['ws://one:1/v1/connect', 'wss://two:2/v1/connect', 'ws://one:1/v1/connect']);
+  client.close();
+  assert.throws(() => clientOf(world, 'ann', { url: [] }), /url: give one address at least/);
+});

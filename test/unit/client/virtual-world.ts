@@ -81,6 +81,8 @@ export class World {
   /** Whether open ones carry anything. */
   silent = false;
   opened = 0;
+  /** Of the last socket. */
+  lastUrl = '';
 
   constructor(seed = 1) {
     this.time = new VirtualTime(seed);
@@ -98,8 +100,9 @@ export class World {
       #session: Session | undefined;
       #closed = false;
 
-      constructor() {
+      constructor(url: string) {
         world.opened++;
+        world.lastUrl = url;
         world.time.after(1, () => {
           if (this.#closed) return;
           if (!world.reachable) return this.#close(1006, '');

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { activate } from '../../../cluster/activation.ts';
 import type { Activation } from '../../../src/core/actor.ts';
+import type { StoredRow } from '../../../src/core/rows.ts';
 import { CONV, cmid, createDirect, createGroup, members, send } from '../actors/requests.ts';
 import { HostRig } from './host-rig.ts';
 
@@ -70,7 +71,7 @@ test('changes of members above the projected version are replayed, from the tail
   const { conversation, unprojected, tail, head } = await activation(rig);
   assert.deepEqual([conversation?.version, head, tail[0]?.seq], [1, 1_323, 300]);
   assert.deepEqual(
-    unprojected.map((row) => [row.seq, row.m]),
+    unprojected.map((row) => [row.seq, (row as StoredRow).m]),
     [
       [2, 2],
       [1_303, 1_303],

@@ -1,7 +1,9 @@
 /** The real host and actors over the memory store and a virtual clock; its store can be made to wait. */
 import assert from 'node:assert/strict';
 import { ConversationSequencer } from '../../../actors/conversation-sequencer.ts';
-import { ActorHost, type HostMetrics } from '../../../cluster/actor-host.ts';
+import { ActorHost } from '../../../cluster/actor-host.ts';
+import type { HostMetrics } from '../../../cluster/host-options.ts';
+import { clearDirtyMarks } from '../../../cluster/dirty-clearing.ts';
 import type { ResidencyLimits } from '../../../cluster/residency.ts';
 import { type AppendFault, MemoryStore } from '../../../src/adapters/memory/store.ts';
 import type { Activation, ConversationActor, LookUpOutcome } from '../../../src/core/actor.ts';
@@ -169,7 +171,7 @@ export class HostRig implements EdgeLink {
     const ports = { ownership: this.store, messages: this.store, projections: this.store };
     const { system, metrics } = this;
     const [makeActor, residency] = [this.#makeActor, this.#residency];
-    return new ActorHost({
+    const host = new ActorHost({
       ports,
       edge: this,
       system,
@@ -179,5 +181,7 @@ export class HostRig implements EdgeLink {
       residency,
       gatherMsMax: 0,
     });
+    clearDirtyMarks(host, this.store, system, SILENT);
+    return host;
   }
 }

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { NO_BEAT } from '../../../src/core/cluster-ports.ts';
 import { Acquirer } from '../../../cluster/acquire.ts';
 import { Barrier } from '../../../cluster/barrier.ts';
 import { CommittedLog } from '../../../cluster/committed-log.ts';
+import { CommittedReader } from '../../../cluster/committed-reader.ts';
 import { DedupIndexer } from '../../../cluster/dedup-indexer.ts';
 import { DirtyMarks } from '../../../cluster/dirty-marks.ts';
 import { Term } from '../../../cluster/term.ts';
@@ -85,16 +87,19 @@ class Node {
       system,
       logger: SILENT,
       busUp,
-      dirtyFrom: () => 0,
+      beat: () => ({ ...NO_BEAT, bus: true }),
     });
     this.watcher = new Watcher(leases, LEASE_MS, system, SILENT);
     const barrier = new Barrier(leases, this.term, system);
-    this.acquirer = new Acquirer({ me: node, leases, log, watcher: this.watcher, barrier });
+    const counts = { takeovers: 0 };
+    this.acquirer = new Acquirer({ me: node, leases, log, watcher: this.watcher, barrier, counts });
+    const reader = new CommittedReader(log);
     const dirty = new DirtyMarks(leases, node, system);
-    const dedup = new DedupIndexer(log, system, SILENT);
+    const dedup = new DedupIndexer(log, reader, system, SILENT);
     this.log = new CommittedLog({
       leases,
       log,
+      reader,
       term: this.term,
       barrier,
       acquirer: this.acquirer,
@@ -188,7 +193,7 @@ test('nothing is claimed of a live node, and a dead one’s conversation is take
   await stage.system.advance(LEASE_MS / 2);
   assert.equal((await stage.wait(b.log.claim(CONV))).t, 'notOwner', 'half a lease timeout is no death');
   await stage.system.advance(LEASE_MS);
-  assert.deepEqual(await stage.wait(b.log.claim(CONV)), { t: 'owned', fence: 2 });
+  assert.deepEqual(await stage.wait(b.log.claim(CONV)), { t: 'owned', fence: 2, recovered: true });
   assert.deepEqual(await texts(stage, b), ['one', 'two']);
   assert.equal(await stage.wait(b.append(batch(2, 2, ['three']))), 'committed');
 });
@@ -251,10 +256,10 @@ test('a settled term goes on under its fence; one with loose ends is claimed ane
   const a = await owner(stage);
   a.log.letGo(CONV, true);
   await stage.system.advance(100);
-  assert.deepEqual(await stage.wait(a.log.claim(CONV)), { t: 'owned', fence: 1 });
+  assert.deepEqual(await stage.wait(a.log.claim(CONV)), { t: 'owned', fence: 1, recovered: false });
   a.log.letGo(CONV, false);
   await stage.system.advance(100);
-  assert.deepEqual(await stage.wait(a.log.claim(CONV)), { t: 'owned', fence: 2 });
+  assert.deepEqual(await stage.wait(a.log.claim(CONV)), { t: 'owned', fence: 2, recovered: true });
   assert.deepEqual(await texts(stage, a), ['one', 'two']);
 });
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import type { Audience } from '../../../src/core/requests.ts';
 import { Audiences } from '../../../src/edge/audiences.ts';
 import { EDGE_BOUNDS } from '../../../src/edge/bounds.ts';
 import { audience, type Client, convId, entryOf, Rig } from './rig.ts';
@@ -208,16 +209,18 @@ test('audiences are bounded, and those in use are the last to be forgotten', () 
       convId(i),
       Array.from({ length: users }, (_, u) => `u${u}`),
     );
+  let seq = 0;
+  const forward = (members: Audience) => audiences.forwarding({ audience: members, seq: ++seq, n: seq });
   const made = [1, 2, 3].map((i) => of(i, 2));
-  for (const each of made) audiences.of(each);
-  audiences.of(of(4, 2));
+  for (const each of made) forward(each);
+  forward(of(4, 2));
   assert.equal(audiences.size, 3);
   assert.equal(audiences.get(convId(1)), undefined, 'all were used: the oldest goes');
-  audiences.of(made[1]!);
-  audiences.of(of(5, 2));
+  forward(made[1]!);
+  forward(of(5, 2));
   assert.ok(audiences.get(convId(2)), 'used since');
   assert.equal(audiences.get(convId(3)), undefined);
-  audiences.of(of(6, 7));
+  forward(of(6, 7));
   assert.ok(audiences.size <= 1, 'the users named are bounded too');
   assert.ok(audiences.get(convId(6)));
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
+import type { Delivery } from '../../../src/core/requests.ts';
 import type { ServerFrame } from '../../../src/protocol/frames.ts';
 import { ModelConversation } from './model-owner.ts';
 import { type Client, convId, entryOf, Rig } from './rig.ts';
@@ -9,6 +10,7 @@ const USERS = Array.from({ length: 12 }, (_, i) => `u${i}`);
 /** Their first conversations are beyond the first page. */
 const BUSY_USERS = ['u0', 'u9'];
 const FILLERS = 205;
+const DELIVERED_KEPT = 200;
 
 /** Numbers that a step takes modulo what it chooses from. */
 const number = fc.nat(9_999);
@@ -26,6 +28,9 @@ const step = fc.tuple(
     'unstick',
     'hangUp',
     'project',
+    'echo',
+    'echo',
+    'resync',
     'settle',
     'advance',
   ),
@@ -47,8 +52,21 @@ class World {
   readonly peers: Peer[] = [];
   /** What the inboxes do not show yet. */
   readonly unprojected = new Set<ModelConversation>();
+  /** What was delivered of late: an earlier owner's words may come once more, and after its successor's. */
+  readonly delivered: Delivery[] = [];
 
   constructor() {
+    const { edge } = this.rig;
+    const deliver = edge.deliver.bind(edge);
+    edge.deliver = (delivery) => {
+      this.delivered.push(delivery);
+      if (this.delivered.length > DELIVERED_KEPT) this.delivered.shift();
+      deliver(delivery);
+    };
+    this.echo = (i) => {
+      const delivery = this.delivered[i % Math.max(1, this.delivered.length)];
+      if (delivery !== undefined) deliver(delivery);
+    };
     this.convs = [USERS, USERS.slice(0, 3), USERS.slice(2, 9), ['u0', 'u1']].map(
       (members, i) => new ModelConversation(this.rig, convId(i + 1), members),
     );
@@ -59,6 +77,8 @@ class World {
       }
     };
   }
+
+  readonly echo: (i: number) => void;
 
   async start(): Promise<void> {
     const fillers = Array.from({ length: FILLERS }, (_, i) => entryOf(convId(100 + i), { ts: 1e9 + i }));
@@ -93,6 +113,8 @@ class World {
     else if (op === 'turn') this.turn(conv, a);
     else if (op === 'toggle') this.change(conv, USERS[a % USERS.length] as string);
     else if (op === 'project') await this.project();
+    else if (op === 'echo') this.echo(b);
+    else if (op === 'resync') this.rig.edge.resync(USERS[a % USERS.length] as string);
     else if (op === 'settle') await this.rig.settle();
     else if (op === 'advance') await this.rig.system.advance(b % 300);
     else if (peer !== undefined && peer.client.closeCode() === undefined) this.act(peer, op, b);
@@ -182,6 +204,21 @@ function checkConversation(frames: readonly ServerFrame[], conv: string): number
   return known;
 }
 
+/** Whether the connection was last told that its user is a member; pages aside, which the inbox alone answers. */
+function wasToldMember(frames: readonly ServerFrame[], conv: string): boolean {
+  let isMember = false;
+  for (const frame of frames) {
+    const entry =
+      frame.t === 'welcome'
+        ? frame.conversations.find((each) => each.conv === conv)
+        : frame.t === 'conversation' && frame.conv === conv
+          ? frame
+          : undefined;
+    if (entry !== undefined) isMember = entry.removed === undefined;
+  }
+  return isMember;
+}
+
 function check({ client, user, asked }: Peer, convs: readonly ModelConversation[]): void {
   const isOpen = client.closeCode() === undefined;
   const answers = client.received.flatMap((frame) =>
@@ -194,10 +231,12 @@ function check({ client, user, asked }: Peer, convs: readonly ModelConversation[
     const known = checkConversation(client.received, conv);
     if (isOpen && members.has(user) && !BUSY_USERS.includes(user))
       assert.equal(known, head, `${user} knows of ${known} of ${head}`);
+    if (isOpen && !BUSY_USERS.includes(user))
+      assert.equal(wasToldMember(client.received, conv), members.has(user), `${user} in ${conv}`);
   }
 }
 
-test('S2.6 S7.2 S7.3 S8.6 whatever the interleaving: one answer an id, rising seqs, nothing missed unknown', async () => {
+test('S2.6 S7.2 S7.3 S8.6 whatever the interleaving, repetition and resync: one answer an id, rising seqs, nothing missed unknown', async () => {
   let topics = 0;
   let pulls = 0;
   await fc.assert(

@@ -37,6 +37,15 @@ test('S4.5 a refusal holds back the later ones until its time is over', () => {
   assert.equal(ordinal, base);
 });
 
+test('S4.5 at the end of a hold nobody passes by one who came a moment too early', () => {
+  const lanes = new Lanes(10);
+  lanes.enter(conv);
+  lanes.answered(conv, 1, 'unavailable', 500, 1_000);
+  assert.equal(lanes.refusal(conv, 1_499.9)?.retryAfterMs, 20, 'the first comes too early');
+  assert.notEqual(lanes.refusal(conv, 1_500.1), undefined, 'the second, right behind it, waits too');
+  assert.equal(lanes.refusal(conv, 1_521), undefined);
+});
+
 test('a refusal by the edge holds back the lane, but not for answers under way', () => {
   const lanes = new Lanes(10);
   lanes.enter(conv);

@@ -10,6 +10,7 @@ import type {
   MessageDelivery,
   SendRequest,
 } from '../../../src/core/requests.ts';
+import { MemoryPresence } from '../../../src/adapters/memory/presence.ts';
 import { MemoryStore } from '../../../src/adapters/memory/store.ts';
 import type { Authenticator, Verdict } from '../../../src/edge/auth/authenticator.ts';
 import type { EdgeBounds } from '../../../src/edge/bounds.ts';
@@ -32,6 +33,7 @@ export class ScriptedOwners implements OwnerLink {
   readonly requests: ConversationRequest[] = [];
   readonly announced: string[] = [];
   onAnnounce: (user: string) => void = () => undefined;
+  onDepart: (user: string) => void = () => undefined;
   onSubmit: (request: ConversationRequest) => void = () => undefined;
 
   submit(request: ConversationRequest): void {
@@ -41,6 +43,9 @@ export class ScriptedOwners implements OwnerLink {
   announce(user: string): void {
     this.announced.push(user);
     this.onAnnounce(user);
+  }
+  depart(user: string): void {
+    this.onDepart(user);
   }
   get sends(): SendRequest[] {
     return this.requests.filter((request) => request.t === 'send');
@@ -115,6 +120,7 @@ export class Rig {
   readonly system: VirtualSystem;
   readonly owners = new ScriptedOwners();
   readonly store: MemoryStore;
+  readonly presence: MemoryPresence;
   readonly metrics: EdgeMetrics;
   readonly edge: Edge;
   readonly sockets: FakeSockets<Session>;
@@ -123,6 +129,7 @@ export class Rig {
   constructor(options: RigOptions = {}) {
     this.system = new VirtualSystem(options.seed);
     this.store = new MemoryStore(this.system);
+    this.presence = new MemoryPresence(this.system);
     this.metrics = newMetrics();
     const log = (level: string) => (_: object, message: string) => void this.logged.push({ level, message });
     const logger: Logger = { info: log('info'), warn: log('warn'), error: log('error') };
@@ -133,6 +140,7 @@ export class Rig {
       metrics: this.metrics,
       messages: this.store,
       projections: this.store,
+      presence: this.presence,
       authenticator,
       settings: { sendsPerSecond: 1_000, burst: 2_000, reconnectSpreadMs: 5_000, ...options.settings },
       ...(options.bounds && { bounds: options.bounds }),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Entry } from '../../../src/core/entry.ts';
+import type { ConversationRequest } from '../../../src/core/requests.ts';
 import type { Hello, ServerFrame } from '../../../src/protocol/frames.ts';
 import { encodeServer } from '../../../src/protocol/server-codec.ts';
 import type { Subprotocol } from '../../../src/edge/socket.ts';
@@ -154,8 +155,21 @@ test('S8.3 S8.4 S8.5 have: listed where the head differs, reset, and conversatio
   assert.deepEqual(convsOf(welcomeOf(client)).sort(), [2, 3, 4].map(convId));
   assert.deepEqual(client.received.slice(1), [
     { t: 'reset', conv: convId(3) },
-    { t: 'reset', conv: convId(4) },
     { t: 'conversation', conv: convId(6), removed: 4 },
+  ]);
+  // What the inbox does not show may be newer than it: the owners are asked.
+  const asked = rig.owners.requests.filter((request) => request.id === 0);
+  assert.deepEqual(
+    asked.map(({ t, conv }) => [t, conv]),
+    [4, 7].map((i) => ['history', convId(i)]),
+  );
+  const page = (head: number) => ({ t: 'page', head, frames: [], more: true }) as const;
+  rig.answer(asked[0] as ConversationRequest, page(5));
+  const stranger = { t: 'error', code: 'not_member', message: '', retryAfterMs: undefined } as const;
+  rig.answer(asked[1] as ConversationRequest, stranger);
+  await rig.settle();
+  assert.deepEqual(client.received.slice(3), [
+    { t: 'reset', conv: convId(4) },
     { t: 'conversation', conv: convId(7), removed: 0 },
   ]);
   const near = await again(rig, client, { cursor, have: [[convId(3), 1_000]] });
@@ -317,4 +331,29 @@ test('with thousands of events missed, what is written at once stays bounded', a
   ]);
   assert.equal(shown.size, 3_000);
   assert.equal(client.closeCode(), undefined);
+});
+
+test('S8.4 S8.5 have: an inbox that lags behind is no reason to drop anything', async () => {
+  const rig = new Rig();
+  await rig.inbox('ann', [entryOf(convId(1), { head: 5 })]);
+  const client = await greet(rig, {
+    have: [
+      [convId(1), 9],
+      [convId(2), 4],
+      [convId(3), 2],
+    ],
+  });
+  const [first, second, third] = rig.owners.requests as [
+    ConversationRequest,
+    ConversationRequest,
+    ConversationRequest,
+  ];
+  rig.answer(first, { t: 'page', head: 9, frames: [], more: true });
+  rig.answer(second, { t: 'grant', head: 4, from: 4, to: 4, newestFirst: true, limit: 1, moreBeyond: true });
+  rig.answer(third, { t: 'error', code: 'unavailable', message: '', retryAfterMs: 1 });
+  await rig.settle();
+  assert.deepEqual(
+    client.received.map(({ t }) => t),
+    ['welcome'],
+  );
 });

@@ -1,5 +1,6 @@
 import { ConversationSequencer } from '../../../actors/conversation-sequencer.ts';
-import { ActorHost, type HostMetrics } from '../../../cluster/actor-host.ts';
+import { ActorHost } from '../../../cluster/actor-host.ts';
+import type { HostMetrics } from '../../../cluster/host-options.ts';
 import type { PeerBounds } from '../../../cluster/peer/bounds.ts';
 import { newPeerMetrics } from '../../../cluster/peer/peer-metrics.ts';
 import { type Conversations, RemoteEdges } from '../../../cluster/peer/remote-edges.ts';
@@ -65,14 +66,20 @@ export class OwnerNode implements Conversations {
   }
 
   submit(request: ConversationRequest): void {
+    const other = this.otherOwnerOf(request.conv);
+    if (other !== undefined) {
+      this.edges.redirect(request, other);
+      return;
+    }
     this.taken.push(request);
     if (!this.deaf && !this.#dead) this.host.submit(request);
   }
   announce(user: string): void {
     this.host.announce(user);
   }
+  depart(): void {}
   entryOf(conv: string, user: string): Entry | undefined {
-    return this.actors.get(conv)?.entryFor(user);
+    return this.host.entryOf(conv, user);
   }
 
   /** It ends here and now: what it had not said is not said. */

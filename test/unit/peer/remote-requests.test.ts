@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import type { SendRequest } from '../../../src/core/requests.ts';
 import { cmid, CONV, createGroup, history, members, read, send } from '../actors/requests.ts';
 import { inShort } from '../actors/stage.ts';
 import { OwnerNode } from './owner-node.ts';
@@ -173,4 +174,34 @@ test('frames of unknown types are counted and dropped', async () => {
   a.say(ann, CONV);
   await system.settle();
   assert.equal(a.idle, true);
+});
+
+test('S4.5: a send under way behind one that was refused, or given up, is not taken when it goes again', async () => {
+  for (const how of ['refused', 'given up'] as const) {
+    const { a, system, owner, ann } = await withGroup();
+    owner.deaf = true;
+    const at = { session: ann.number, base: 1 };
+    const first = a.ask(send('ann', cmid(900_010), { ...at, ordinal: 1 }));
+    if (how === 'given up') await system.advance(2_000);
+    const second = a.ask(send('ann', cmid(900_011), { ...at, ordinal: 2 }));
+    if (how === 'refused') {
+      await system.settle();
+      const refusal = { t: 'error', code: 'unavailable', message: '', retryAfterMs: 1 } as const;
+      owner.edges.answer(owner.taken.at(-2) as SendRequest, refusal);
+      await system.settle();
+    } else await system.advance(6_300);
+    assert.equal(inShort(a.answered.get(first)), how === 'refused' ? 'unavailable' : 'timed_out_unknown');
+    assert.equal(a.answered.get(second), undefined);
+    owner.deaf = false;
+    await system.advance(4_000); // the second one goes again
+    assert.match(inShort(a.answered.get(second)), /unavailable|timed_out_unknown/);
+    const again = [3, 4].map((ordinal) =>
+      a.ask(send('ann', cmid(900_007 + ordinal), { ...at, ordinal, base: 3, retry: true })),
+    );
+    await system.advance(500);
+    assert.deepEqual(
+      again.map((each) => inShort(a.answered.get(each))),
+      ['ack 2', 'ack 3'],
+    );
+  }
 });

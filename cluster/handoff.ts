@@ -1,0 +1,201 @@
+import type { ConversationId, NodeId, Seq } from '../src/core/ids.ts';
+import type { System } from '../src/core/ports.ts';
+import type { HandOver } from '../src/core/rows.ts';
+import type { ActorHost } from './actor-host.ts';
+import type { Cell } from './cell.ts';
+import type { CommittedLog } from './committed-log.ts';
+
+/** Conversations on their way at once, at most; fewer when each takes longer than it should. */
+const IN_FLIGHT_MAX = 24;
+const IN_FLIGHT_FIRST = 6;
+/** How long one should take no request. */
+const PAUSE_MS_AIM = 35;
+/** Of conversations that have gone, where they went. */
+const MOVED_MAX = 65_536;
+/** How long a conversation that goes on serving has to get its small rows written, before it is paused in any case. */
+const WARM_MS_MAX = 1_000;
+/** How long a paused one may take to settle, until it goes on here and is tried again. */
+const SETTLE_MS_MAX = 1_000;
+const LOOK_MS = 2;
+/** Others must have seen the same ring before, or they would hand back what they are given: several looks at the leases. */
+const RING_SEEN_MS = 750;
+
+export interface HandoffOptions {
+  readonly host: ActorHost;
+  readonly log: CommittedLog;
+  /** Who is to have the conversation; undefined: this node, or nobody who could take it now. */
+  readonly nextOf: (conv: ConversationId) => NodeId | undefined;
+  readonly offer: (next: NodeId, conv: ConversationId, fence: number, state: HandOver) => void;
+  /** The next owner may open it. */
+  readonly released: (next: NodeId, conv: ConversationId) => void;
+  readonly system: System;
+  /** Conversations handed over, and seconds for which each took no request. */
+  readonly metrics: {
+    readonly counts: { handoffs: number };
+    readonly handoffSeconds: { observe(s: number): void };
+  };
+}
+
+/**
+ * Hands over what the ring gives to others, a bounded number at a time, by the release of DESIGN section 6: its small
+ * rows are written while it goes on serving; then it takes no request, settles, writes the rest, is sealed, offered,
+ * and released by name. What came meanwhile goes to the next owner in its order.
+ */
+export class Handoff {
+  readonly #o: HandoffOptions;
+  /** Bounded by what is in memory. */
+  readonly #waiting = new Set<ConversationId>();
+  readonly #moved = new Map<ConversationId, NodeId>();
+  #inFlight = 0;
+  /** Adapts: a little more after each quick hand-over, a fifth less after each slow one. */
+  #inFlightMax = IN_FLIGHT_FIRST;
+  /** Looks under way: until the last one's time has come, nothing starts. */
+  #looks = 0;
+  #stopped = false;
+
+  constructor(options: HandoffOptions) {
+    this.#o = options;
+  }
+
+  /** Conversations that are to go, and those on their way. */
+  get moving(): number {
+    return this.#waiting.size + this.#inFlight;
+  }
+
+  /** The ring has changed: who is to go is judged anew. */
+  look(): void {
+    this.#waiting.clear();
+    for (const { conv } of this.#o.host.residency.values())
+      if (this.#o.nextOf(conv) !== undefined) this.#waiting.add(conv);
+    this.#looks++;
+    this.#o.system.after(RING_SEEN_MS, () => {
+      this.#looks--;
+      this.#start();
+    });
+  }
+
+  /** The conversation was opened, perhaps since another has handed it over by a ring that is not known here yet. */
+  consider(conv: ConversationId): void {
+    this.#moved.delete(conv);
+    if (this.#o.nextOf(conv) === undefined) return;
+    this.#o.system.after(RING_SEEN_MS, () => {
+      if (this.#o.host.residency.get(conv) === undefined || this.#o.nextOf(conv) === undefined) return;
+      this.#waiting.add(conv);
+      this.#start();
+    });
+  }
+
+  /** Whom this node gave the conversation to; a guess, since that one may have given it away. */
+  movedTo(conv: ConversationId): NodeId | undefined {
+    return this.#moved.get(conv);
+  }
+
+  /** It is offered to this node: whoever it was given to gives it back. */
+  offered(conv: ConversationId): void {
+    this.#moved.delete(conv);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#waiting.clear();
+  }
+
+  #start(): void {
+    if (this.#looks > 0) return;
+    for (const conv of this.#waiting) {
+      if (this.#inFlight >= Math.floor(this.#inFlightMax) || this.#stopped) return;
+      this.#waiting.delete(conv);
+      this.#inFlight++;
+      void this.#run(conv);
+    }
+  }
+
+  async #run(conv: ConversationId): Promise<void> {
+    const cell = this.#o.host.residency.get(conv);
+    const next = this.#o.nextOf(conv);
+    const isDone = cell === undefined || next === undefined || (await this.#move(cell, next));
+    this.#inFlight--;
+    if (!isDone && this.#o.host.residency.get(conv) !== undefined) this.consider(conv); // it is tried again
+    this.#start();
+  }
+
+  /** False: it stays, for now. */
+  async #move(cell: Cell, next: NodeId): Promise<boolean> {
+    const { host, log, released, system, metrics } = this.#o;
+    const { conv, actor } = cell;
+    if (actor?.exists !== true || cell.moving) return false; // being opened, or created: to be seen later
+    host.showIfDue(cell);
+    log.hurry(conv);
+    host.projector.hurry(conv);
+    await this.#until(WARM_MS_MAX, () => !this.#isServing(cell, actor) || !host.projector.isDirty(conv));
+    if (!this.#isServing(cell, actor)) return false;
+    const pausedAt = system.monotonic();
+    cell.moving = true;
+    const isReleased = (await this.#settle(cell, actor)) && (await this.#release(cell, actor, next));
+    cell.moving = false;
+    if (!isReleased) {
+      if (host.residency.get(conv) === cell) host.stays(cell);
+      return false;
+    }
+    host.moved(cell, next);
+    this.#keepMoved(conv, next);
+    released(next, conv);
+    const pauseMs = system.monotonic() - pausedAt;
+    metrics.counts.handoffs++;
+    metrics.handoffSeconds.observe(pauseMs / 1_000);
+    this.#inFlightMax =
+      pauseMs > PAUSE_MS_AIM
+        ? Math.max(1, this.#inFlightMax * 0.8)
+        : Math.min(IN_FLIGHT_MAX, this.#inFlightMax + 1 / this.#inFlightMax);
+    return true;
+  }
+
+  #keepMoved(conv: ConversationId, next: NodeId): void {
+    if (this.#moved.size >= MOVED_MAX)
+      for (const oldest of this.#moved.keys()) {
+        this.#moved.delete(oldest);
+        break;
+      }
+    this.#moved.set(conv, next);
+  }
+
+  /** Settles what is in flight, and flushes projections and ids. False: that took too long, or the term ended. */
+  async #settle(cell: Cell, actor: Cell['actor']): Promise<boolean> {
+    const { host, log } = this.#o;
+    const { conv } = cell;
+    const isSettled = (): boolean => {
+      if (!cell.settled) return false;
+      if (!log.isIndexed(conv)) log.hurry(conv);
+      if (host.projector.isDirty(conv)) host.projector.hurry(conv);
+      return log.isIndexed(conv) && !host.projector.isDirty(conv);
+    };
+    await this.#until(SETTLE_MS_MAX, () => !this.#isServing(cell, actor) || isSettled());
+    return this.#isServing(cell, actor) && isSettled();
+  }
+
+  async #release(cell: Cell, actor: Cell['actor'], next: NodeId): Promise<boolean> {
+    const { host, log, offer } = this.#o;
+    const state = actor?.handOver();
+    host.seal(cell);
+    return log.release(cell.conv, next, (fence: number, head: Seq) => {
+      if (state?.head !== head) throw new Error(`${cell.conv}: handed over at another head than ${head}`);
+      offer(next, cell.conv, fence, state);
+    });
+  }
+
+  #isServing(cell: Cell, actor: Cell['actor']): boolean {
+    return (
+      !this.#stopped &&
+      this.#o.host.residency.get(cell.conv) === cell &&
+      cell.actor === actor &&
+      actor?.sealed === false
+    );
+  }
+
+  async #until(msMax: number, isSo: () => boolean): Promise<void> {
+    const { system } = this.#o;
+    const deadline = system.monotonic() + msMax;
+    while (!isSo() && system.monotonic() < deadline)
+      await new Promise<void>((resolve) => void system.after(LOOK_MS, resolve));
+  }
+}

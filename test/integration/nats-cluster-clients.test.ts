@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { ClusterDeployment } from '../scenarios/deployment.ts';
+import { greedyClient } from '../scenarios/greedy-client.ts';
+import { chat, leave, readBack, stall } from '../scenarios/group-chat.ts';
+import { reconnect } from '../scenarios/reconnect.ts';
+import { retries } from '../scenarios/retries.ts';
+import { syncs } from '../scenarios/syncs.ts';
+import { lacking } from '../services/lacking.ts';
+
+/** What holds of one embedded server, with a sequencer and two edges: users are spread over them. */
+test('cluster: clients at two edges', {
+  skip: lacking('java', 'mvn', 'go', 'redis-server'),
+  timeout: 600_000,
+}, async (t) => {
+  const deployment = await ClusterDeployment.start({ env: { CARILLON_LEASE_TIMEOUT_MS: '2000' } });
+  t.after(() => deployment.end());
+  await t.test(
+    'S5.1 S5.2 S5.3 S5.6 S5.7 retries through either edge, and after kills, get the original seq',
+    () => retries(deployment),
+  );
+  await t.test(
+    'S8.2 S8.3 S8.4 S8.5 S8.6 a device that comes back at the other edge learns all it missed',
+    () => syncs(deployment),
+  );
+  for (const subprotocol of ['binary', 'json'] as const) {
+    await t.test(`${subprotocol}: nothing is lost, doubled or reordered by a kill between`, (each) =>
+      reconnect(each, deployment, subprotocol),
+    );
+  }
+  await t.test('S9.3 10,000 sends at once on one connection: every id is answered once', () =>
+    greedyClient(deployment),
+  );
+  const group = await chat(deployment);
+  await t.test('S7.4 a socket that stops reading is turned to pull, and learns the head', () =>
+    stall(deployment, group),
+  );
+  await t.test('S6.2 a member who comes later pages through it all', () => readBack(deployment, group));
+  await t.test('S2.11 drain says bye to all', () => leave(deployment, group));
+  assert.ok(group.clients.length > 0);
+});

@@ -1,0 +1,320 @@
+/** A deliberate fault in the protocol. `find` must be in the file exactly once. */
+export interface Mutant {
+  readonly name: string;
+  readonly breaks: string;
+  readonly patches: readonly { readonly file: string; readonly find: string; readonly replace: string }[];
+  /** Where it shows soonest: run first. */
+  readonly profile: string;
+}
+
+const ACQUIRE = 'cluster/acquire.ts';
+const COMMITTED = 'cluster/committed-log.ts';
+const HANDOFF = 'cluster/handoff.ts';
+const WALK = 'cluster/log-walk.ts';
+
+const BARRIER = `    if (!(await barrier.pass(deadline - system.monotonic()))) return this.#unknown(owned);\n`;
+const WRITE = `    const written = batch.rows.length === 0 ? 'written' : await this.#write(batch, deadline);\n`;
+
+const STOPPED = 'owner stopped at its work';
+const AGAIN = 'taken over again and again';
+const LAST = 'last message lost';
+const MOVED = 'handed over under load';
+
+/** Blocking read repair hides what a recovery must do itself; a table may be without, and readers of it all the same. */
+const NO_READ_REPAIR = {
+  file: 'test/sim/store/replicas.ts',
+  find: '    if (behind === 0) return done(cells);\n',
+  replace: '    if (behind >= 0) return done(cells);\n',
+};
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: 'no-barrier',
+    breaks: 'A batch counts as committed once it is written, whether or not its owner still lives.',
+    profile: STOPPED,
+    patches: [{ file: COMMITTED, find: BARRIER, replace: '' }],
+  },
+  {
+    name: 'barrier-before-write',
+    breaks: 'The barrier is passed before the write has returned.',
+    profile: STOPPED,
+    patches: [
+      { file: COMMITTED, find: BARRIER, replace: '' },
+      { file: COMMITTED, find: WRITE, replace: BARRIER + WRITE },
+    ],
+  },
+  {
+    name: 'fence-not-raised',
+    breaks: 'Who claims a conversation goes on under the fence of the owner before.',
+    profile: STOPPED,
+    patches: [
+      {
+        file: ACQUIRE,
+        find: 'return this.#recover(conv, fence + 1, ownerHead);',
+        replace: 'return this.#recover(conv, fence, ownerHead);',
+      },
+    ],
+  },
+  {
+    name: 'death-by-plain-read',
+    breaks: 'A node is taken for dead by what was read of it: nobody kills it.',
+    profile: STOPPED,
+    patches: [
+      {
+        file: ACQUIRE,
+        find: '    if (this.#confirmedDead.has(node)) return true;\n    const { leases, watcher } = this.#o;\n',
+        replace:
+          "    const { leases, watcher } = this.#o;\n    if (watcher.isSuspect(node) || watcher.get(node)?.state === 'dead') return true;\n",
+      },
+    ],
+  },
+  {
+    name: 'no-rewrite',
+    breaks: 'A recovery takes the uncertain tail as it finds it, and writes nothing of it.',
+    profile: AGAIN,
+    patches: [
+      NO_READ_REPAIR,
+      {
+        file: ACQUIRE,
+        find: '    if (!(await this.#rewrite(conv, uncertain, fence, c))) return undefined;\n',
+        replace: '    void uncertain;\n    void c;\n',
+      },
+    ],
+  },
+  {
+    name: 'no-prefix',
+    breaks: 'A recovery keeps what lies behind a hole.',
+    profile: AGAIN,
+    patches: [
+      {
+        file: WALK,
+        find: 'if (isVoid(row, floor) || row.seq !== last + 1) continue;',
+        replace: 'if (isVoid(row, floor) || row.seq <= last) continue;',
+      },
+      { file: WALK, find: '      last++;\n', replace: '      last = row.seq;\n' },
+    ],
+  },
+  {
+    name: 'floor-not-written',
+    breaks: 'A recovery leaves no floor: what it did not see may come to light later.',
+    profile: AGAIN,
+    patches: [
+      {
+        file: ACQUIRE,
+        find: "    const written = await log.writeFloor(conv, { fence, start: last + 1 });\n    if (written !== 'written') return undefined;\n",
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'floor-not-heeded',
+    breaks: 'A recovery takes rows that the floor has made void.',
+    profile: AGAIN,
+    patches: [
+      {
+        file: WALK,
+        find: '  return floor !== undefined && row.seq >= floor.start && row.fence < floor.fence;',
+        replace: '  return floor !== undefined && row.seq < 0;',
+      },
+    ],
+  },
+  {
+    name: 'no-barrier-after-recovery',
+    breaks: 'A recovery serves without having seen that its node still lives.',
+    profile: AGAIN,
+    patches: [
+      NO_READ_REPAIR,
+      {
+        file: ACQUIRE,
+        find: "    if (!(await barrier.pass(BARRIER_MS_MAX))) return { t: 'unavailable' };\n    this.#o.counts.takeovers++;",
+        replace: '    void barrier;\n    this.#o.counts.takeovers++;',
+      },
+    ],
+  },
+  {
+    name: 'no-barrier-for-reads',
+    breaks: 'A page is answered by whoever believes to be the owner.',
+    profile: 'an edge with an old ring',
+    patches: [
+      {
+        file: COMMITTED,
+        find: '    return this.#o.barrier.pass(READ_CONFIRM_MS_MAX);',
+        replace: '    return Promise.resolve(READ_CONFIRM_MS_MAX > 0);',
+      },
+    ],
+  },
+  {
+    name: 'lwt-at-one',
+    breaks: 'Conditional writes are committed at one replica: a barrier may miss a death.',
+    profile: AGAIN,
+    patches: [
+      {
+        file: 'test/sim/world/world.ts',
+        find: '    this.faults = new Faults(this);\n',
+        replace: "    this.store.commitConsistency = 'one';\n    this.faults = new Faults(this);\n",
+      },
+    ],
+  },
+  {
+    name: 'reads-at-one',
+    breaks: 'Plain reads, barriers among them, ask one replica.',
+    profile: AGAIN,
+    patches: [
+      {
+        file: 'test/sim/world/world.ts',
+        find: '    this.faults = new Faults(this);\n',
+        replace: "    this.store.readConsistency = 'one';\n    this.faults = new Faults(this);\n",
+      },
+    ],
+  },
+  {
+    name: 'fences-must-rise',
+    breaks: 'A fence that falls along the seqs is taken for the end of the log.',
+    profile: AGAIN,
+    patches: [
+      { file: WALK, find: '  let fenceMax = 0;\n', replace: '  let fenceMax = 0;\n  let rising = 0;\n' },
+      {
+        file: WALK,
+        find: 'if (isVoid(row, floor) || row.seq !== last + 1) continue;',
+        replace:
+          'if (isVoid(row, floor) || row.seq !== last + 1 || row.fence < rising) continue;\n      rising = row.fence;',
+      },
+    ],
+  },
+  {
+    name: 'clock-lease',
+    breaks: 'An owner trusts its own clock instead of asking whether it lives.',
+    profile: STOPPED,
+    patches: [
+      {
+        file: 'cluster/barrier.ts',
+        find: '      const row = await this.#table.barrier(this.#term.node);\n',
+        replace:
+          "      await this.#table.barrier(this.#term.node);\n      const row = { state: this.#term.state === 'over' ? 'dead' : 'live' };\n",
+      },
+    ],
+  },
+  {
+    name: 'sealed-after-release',
+    breaks: 'A conversation is released while its owner still serves it.',
+    profile: MOVED,
+    patches: [
+      { file: HANDOFF, find: '    cell.moving = true;\n', replace: '' },
+      {
+        file: HANDOFF,
+        find: '    host.seal(cell);\n    return log.release(',
+        replace: '    const isReleased = await log.release(',
+      },
+      {
+        file: HANDOFF,
+        find: '      offer(next, cell.conv, fence, state);\n    });\n',
+        replace:
+          '      offer(next, cell.conv, fence, state);\n    });\n    host.seal(cell);\n    return isReleased;\n',
+      },
+    ],
+  },
+  {
+    name: 'handed-over-in-flight',
+    breaks: 'A conversation is handed over with a batch in flight.',
+    profile: MOVED,
+    patches: [{ file: HANDOFF, find: '      if (!cell.settled) return false;\n', replace: '' }],
+  },
+  {
+    name: 'retry-with-other-bytes',
+    breaks: 'The seqs of a batch of unknown outcome are given to other messages under the same fence.',
+    profile: AGAIN,
+    patches: [
+      {
+        file: COMMITTED,
+        find: "      if (outcome === 'unavailable' && tries === 0) return outcome;",
+        replace: "      if (tries === 0) return 'unavailable';",
+      },
+    ],
+  },
+  {
+    name: 'ack-before-commit',
+    breaks: 'Senders are told before the write has returned.',
+    profile: STOPPED,
+    patches: [
+      {
+        file: COMMITTED,
+        find: WRITE,
+        replace:
+          "    if (batch.rows.length > 0) void this.#write(batch, deadline);\n    const written = 'written' as WriteOutcome;\n",
+      },
+    ],
+  },
+  {
+    name: 'unsettled-taken-for-settled',
+    breaks: 'A term with a write of unknown outcome is resumed without a claim.',
+    profile: AGAIN,
+    patches: [
+      {
+        file: COMMITTED,
+        find: '    if (!atRest || !owned.clean) this.#o',
+        replace: '    if (conv === "") this.#o',
+      },
+    ],
+  },
+  {
+    name: 'ids-not-caught-up',
+    breaks: 'A recovery does not index the ids that the owner before had not indexed.',
+    profile: 'an id from long ago',
+    patches: [
+      {
+        file: COMMITTED,
+        find: '      await dedup.catchUp(conv, last[0]?.x ?? 0, head);',
+        replace: '      dedup.resume(conv, last.length >= 0 ? head : 0);',
+      },
+    ],
+  },
+  {
+    name: 'no-beacon',
+    breaks: 'Links say nothing of themselves: a lost last frame is never missed.',
+    profile: LAST,
+    patches: [{ file: 'cluster/peer/peer-links.ts', find: '      else link.beacon();\n', replace: '' }],
+  },
+  {
+    name: 'offline-forgotten',
+    breaks: 'Owners do not remember whom they could not tell.',
+    profile: 'devices come and go',
+    patches: [
+      {
+        file: 'cluster/peer/remote-edges.ts',
+        find: '    this.#news.tell(edge, user, since);\n    this.#inUse().announce(user);\n',
+        replace: '    void since;\n',
+      },
+    ],
+  },
+  {
+    name: 'dirty-not-walked',
+    breaks: 'Nobody looks after what a dead owner had told nobody.',
+    profile: LAST,
+    patches: [{ file: 'cluster/dead-nodes.ts', find: '      void this.#walkNode(row);\n', replace: '' }],
+  },
+  {
+    name: 'ordinals-ignored',
+    breaks: 'A send is taken although one before it in its session was refused.',
+    profile: AGAIN,
+    patches: [
+      {
+        file: 'actors/session-ordinals.ts',
+        find: '    if (ordinal !== base && ordinal !== expected) return false;\n',
+        replace: '    if (ordinal !== base && ordinal !== expected && ordinal < 0) return false;\n',
+      },
+    ],
+  },
+  {
+    name: 'removed-still-told',
+    breaks: 'A removed member goes on being sent what follows.',
+    profile: 'anything',
+    patches: [
+      {
+        file: 'cluster/peer/recipients.ts',
+        find: '    for (const user of before) if (!after.has(user)) this.#removeUser(recipients, user);\n',
+        replace:
+          '    for (const user of before) if (!after.has(user) && user === "") this.#removeUser(recipients, user);\n',
+      },
+    ],
+  },
+];

@@ -1,0 +1,153 @@
+import type { WriteOutcome } from '../../../src/core/cluster-ports.ts';
+import type { Entry } from '../../../src/core/entry.ts';
+import type { ConversationId, Seq, UserId } from '../../../src/core/ids.ts';
+import { type ProjectionStore, StoreUnavailable } from '../../../src/core/ports.ts';
+import type { ConversationRow, InboxRow, MemberRow, ProjectionWrite } from '../../../src/core/rows.ts';
+import type { Cell, Mutation } from './cells.ts';
+import type { Route } from './route.ts';
+
+type Membership = Pick<MemberRow, 'user' | 'role' | 'join' | 'left'>;
+type Cursor = { readonly read: Seq; readonly readN: number };
+type InboxState = Omit<Entry, 'read' | 'unread'> & { readonly deleted: number };
+
+/** Gathers what is written, by partition. */
+type Gathered = Map<string, Cell[]>;
+
+/** conversations, members and inbox, under the timestamps of src/adapters/scylla/projection-rows.ts. */
+export class SimProjectionStore implements ProjectionStore {
+  readonly #route: Route;
+
+  constructor(route: Route) {
+    this.#route = route;
+  }
+
+  async conversation(conv: ConversationId): Promise<ConversationRow | undefined> {
+    const [cell] = await this.#route.read('conversation', { partition: conversationPartition(conv) });
+    return cell?.columns as ConversationRow | undefined;
+  }
+
+  async members(conv: ConversationId): Promise<MemberRow[]> {
+    const cells = await this.#route.read('members', { partition: membersPartition(conv) });
+    return paired<Membership>(cells).map(([membership, cursor]) => ({ ...membership, ...cursor }));
+  }
+
+  async inbox(user: UserId): Promise<InboxRow[]> {
+    const cells = await this.#route.read('inbox', { partition: inboxPartition(user) });
+    return paired<InboxState>(cells).map((pair) => inboxRow(user, ...pair));
+  }
+
+  async inboxRow(user: UserId, conv: ConversationId): Promise<InboxRow | undefined> {
+    const query = { partition: inboxPartition(user), keys: [stateKey(conv), cursorKey(conv)] };
+    const [pair] = paired<InboxState>(await this.#route.read('inboxRow', query));
+    return pair && inboxRow(user, ...pair);
+  }
+
+  /** A conversation's version says up to where its members are written, so it is written after them. */
+  async write(writes: readonly ProjectionWrite[]): Promise<void> {
+    const rows: Gathered = new Map();
+    const versions: Gathered = new Map();
+    for (const { conv, conversation, members, inbox } of writes) {
+      gatherMembers(rows, conv, conversation?.version ?? 0, members);
+      for (const row of inbox) gatherInbox(rows, row);
+      if (conversation !== undefined)
+        gather(versions, conversationPartition(conv), conversationCell(conversation));
+    }
+    for (const gathered of [rows, versions]) {
+      const outcome = await this.#writeAll('project', gathered);
+      if (outcome !== 'written') throw new StoreUnavailable(`projections are not all written: ${outcome}`);
+    }
+  }
+
+  /** Members first: a conversation that is seen has them. */
+  async establish(conversation: ConversationRow, members: readonly MemberRow[]): Promise<WriteOutcome> {
+    const { conv, version } = conversation;
+    const rows: Gathered = new Map();
+    gatherMembers(rows, conv, version, members);
+    const first = await this.#writeAll('establish', rows);
+    if (first !== 'written') return first;
+    const mutation = { partition: conversationPartition(conv), cells: [conversationCell(conversation)] };
+    const second = await this.#route.write('establish', mutation);
+    return members.length === 0 ? second : combined([first, second]);
+  }
+
+  async #writeAll(operation: string, gathered: Gathered): Promise<WriteOutcome> {
+    const mutations = [...gathered].map(([partition, cells]): Mutation => ({ partition, cells }));
+    return combined(await Promise.all(mutations.map((mutation) => this.#route.write(operation, mutation))));
+  }
+}
+
+/** Of writes that belong together: `unavailable` only if none of them was applied. */
+export function combined(outcomes: readonly WriteOutcome[]): WriteOutcome {
+  if (outcomes.every((outcome) => outcome === 'written')) return 'written';
+  return outcomes.every((outcome) => outcome === 'unavailable') ? 'unavailable' : 'unknown';
+}
+
+function conversationPartition(conv: ConversationId): string {
+  return `conversations ${conv}`;
+}
+function membersPartition(conv: ConversationId): string {
+  return `members ${conv}`;
+}
+function inboxPartition(user: UserId): string {
+  return `inbox ${user}`;
+}
+
+/** A row of two groups of columns, each with a timestamp of its own. */
+function stateKey(row: string): string {
+  return `${row} state`;
+}
+function cursorKey(row: string): string {
+  return `${row} cursor`;
+}
+
+function conversationCell(row: ConversationRow): Cell {
+  return { key: '', ts: row.version, columns: row };
+}
+
+function gatherMembers(to: Gathered, conv: ConversationId, version: Seq, rows: readonly MemberRow[]): void {
+  const partition = membersPartition(conv);
+  for (const { user, role, join, left, read, readN } of rows) {
+    const ts = Math.max(version, join, left);
+    gather(to, partition, { key: stateKey(user), ts, columns: { user, role, join, left } });
+    gather(to, partition, { key: cursorKey(user), ts: read, columns: { read, readN } });
+  }
+}
+
+function gatherInbox(to: Gathered, { user, entry, readN }: InboxRow): void {
+  const { read, unread, ...state } = entry;
+  const { conv, head, n, removed = 0 } = state;
+  const partition = inboxPartition(user);
+  // Of the messages behind the cursor, those that count no more.
+  const columns = { ...state, deleted: Math.max(0, n - readN - unread) };
+  gather(to, partition, { key: stateKey(conv), ts: Math.max(head, removed), columns });
+  gather(to, partition, { key: cursorKey(conv), ts: read, columns: { read, readN } });
+}
+
+/** One row may be written twice at once: of two cells of one key, the later stands behind the other. */
+function gather(to: Gathered, partition: string, cell: Cell): void {
+  const cells = to.get(partition);
+  if (cells === undefined) to.set(partition, [cell]);
+  else cells.push(cell);
+}
+
+/** Rows whose both groups are there: they are written as one. */
+function paired<S extends object>(cells: readonly Cell[]): [S, Cursor][] {
+  const cursors = new Map<string, Cursor>();
+  for (const { key, columns } of cells) if (key.endsWith(CURSOR)) cursors.set(rowOf(key), columns as Cursor);
+  return cells.flatMap(({ key, columns }) => {
+    const cursor = key.endsWith(CURSOR) ? undefined : cursors.get(rowOf(key));
+    return cursor === undefined ? [] : [[columns as S, cursor] as [S, Cursor]];
+  });
+}
+
+const CURSOR = cursorKey('');
+
+function rowOf(key: string): string {
+  return key.slice(0, key.lastIndexOf(' '));
+}
+
+function inboxRow(user: UserId, { deleted, ...state }: InboxState, { read, readN }: Cursor): InboxRow {
+  // The head may be older than the cursor beside it.
+  const unread = Math.max(0, state.n - readN - deleted);
+  return { user, entry: { ...state, read, unread }, readN };
+}

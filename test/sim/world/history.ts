@@ -1,0 +1,119 @@
+/** What was seen from outside in one run, in the order seen; times are virtual ms since its start. */
+
+/** A device was told that its message is committed. */
+export interface DeviceAck {
+  readonly at: number;
+  readonly device: string;
+  readonly conv: string;
+  readonly seq: number;
+  readonly ts: number;
+  readonly body: string;
+  /** Which life of the device's client, and the how-manieth of its sends to the conversation. */
+  readonly life: number;
+  readonly nth: number;
+}
+
+/** A sequencer put an ack on the bus, whether or not it arrived. */
+export interface OwnerAck {
+  readonly at: number;
+  readonly node: string;
+  readonly conv: string;
+  readonly seq: number;
+  readonly ts: number;
+  readonly cmid: string;
+  readonly user: string;
+  readonly body: string;
+}
+
+/** A frame of a conversation came to a device. */
+export interface Told {
+  readonly at: number;
+  readonly user: string;
+  readonly device: string;
+  /** Numbered over all devices. */
+  readonly connection: number;
+  readonly t: 'message' | 'head';
+  readonly conv: string;
+  readonly seq: number;
+}
+
+/** A page that answered a `history`. */
+export interface Read {
+  readonly user: string;
+  readonly device: string;
+  readonly conv: string;
+  readonly startedAt: number;
+  readonly at: number;
+  readonly after: number | undefined;
+  readonly before: number | undefined;
+  readonly head: number;
+  readonly more: boolean;
+  readonly seqs: readonly number[];
+}
+
+/** A message as a device's timeline showed it. */
+export interface Shown {
+  readonly user: string;
+  readonly device: string;
+  readonly life: number;
+  readonly conv: string;
+  readonly seq: number;
+  /** '' for an event of the server's own. */
+  readonly cmid: string;
+  readonly body: string;
+}
+
+/** Where a device stood at the end. */
+export interface Standing {
+  readonly at: number;
+  readonly user: string;
+  readonly device: string;
+  readonly conv: string;
+  /** The highest seq that it was told of, and the one up to which it has everything. */
+  readonly head: number;
+  readonly last: number;
+  readonly failure: string | undefined;
+}
+
+/** A row of a conversation's log as read from the store at the end. */
+export interface FinalRow {
+  readonly seq: number;
+  readonly ts: number;
+  readonly cmid: string;
+  readonly from: string;
+  readonly device: string;
+  readonly kind: string;
+  readonly body: string;
+}
+
+export interface FinalLog {
+  readonly conv: string;
+  readonly rows: readonly FinalRow[];
+  /** The two of a direct conversation. */
+  readonly direct: readonly string[] | undefined;
+}
+
+export interface History {
+  readonly deviceAcks: DeviceAck[];
+  readonly ownerAcks: OwnerAck[];
+  readonly told: Told[];
+  readonly reads: Read[];
+  readonly shown: Shown[];
+  readonly standings: Standing[];
+  readonly logs: Map<string, FinalLog>;
+  /** What went wrong outside all checkers: a promise that nobody expected to fail, a broken invariant. */
+  readonly errors: string[];
+}
+
+export function emptyHistory(): History {
+  return {
+    deviceAcks: [],
+    ownerAcks: [],
+    told: [],
+    reads: [],
+    shown: [],
+    standings: [],
+    logs: new Map(),
+    errors: [],
+  };
+}
