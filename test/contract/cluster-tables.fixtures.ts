@@ -72,6 +72,8 @@ export interface LogRowOptions {
   readonly cmid?: string;
   readonly user?: string;
   readonly device?: string;
+  /** By default, now. */
+  readonly ts?: number;
 }
 
 export function logRow(options: LogRowOptions): LogRow {

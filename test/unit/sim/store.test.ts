@@ -347,7 +347,7 @@ async function trace(seed: number): Promise<string[]> {
     await leases.insertNode(leaseRow(name));
     for (let hb = 1; hb <= 20; hb++) {
       await leases.heartbeat(name, hb, beatOf());
-      await log.write(CONV, [logRow({ conv: CONV, seq: hb, cmid: NODE })]);
+      await log.write(CONV, [logRow({ conv: CONV, seq: hb, cmid: NODE, ts: hb })]);
       const nodes = await leases.nodes().catch(() => []);
       const range = await log.rows(CONV, 1, 99, ALL).catch(() => undefined);
       lines.push(`${name} ${nodes.map((row) => `${row.node} ${row.hb}`).join()} ${range?.rows.length}`);
