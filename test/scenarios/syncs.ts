@@ -7,6 +7,7 @@ import { insist, nextId } from './insist.ts';
 
 const QUIET_MS = 1_000;
 const FAR = 1_100;
+const SENDS_AT_ONCE = 200;
 
 type Known = { readonly conv: string; readonly head: number; readonly removed?: number };
 
@@ -82,11 +83,16 @@ async function group(client: RawClient, title: string, members = ['sync-bob']): 
   return created['conv'] as string;
 }
 
-/** Many at once, in order; nothing of it may be refused. */
+/** Many at once, in order, and no more than a connection may have open: nothing of it may be refused. */
 async function say(client: RawClient, conv: string, count: number): Promise<void> {
-  const ids = Array.from({ length: count }, () => nextId());
-  for (const id of ids) client.send({ t: 'send', id, conv, cmid: randomUUID(), body: `${id}` });
-  for (const id of ids) assert.equal((await client.answer(id)).t, 'ack');
+  for (let left = count; left > 0; left -= SENDS_AT_ONCE) {
+    const ids = Array.from({ length: Math.min(left, SENDS_AT_ONCE) }, () => nextId());
+    for (const id of ids) client.send({ t: 'send', id, conv, cmid: randomUUID(), body: `${id}` });
+    for (const id of ids) {
+      const answer = await client.answer(id);
+      assert.equal(answer.t, 'ack', JSON.stringify(answer));
+    }
+  }
 }
 
 function back(url: string, fields: object): Promise<RawClient> {
