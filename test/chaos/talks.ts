@@ -19,6 +19,8 @@ export interface Talk extends ConversationHistory {
 export interface LoadShape {
   /** Unacked messages that a sender keeps in a conversation. */
   readonly window: number;
+  /** Messages that take one place of the window together, sent in one turn (1). */
+  readonly burst?: number;
   /** From an ack to the next send, on average. */
   readonly pauseMs: number;
   readonly bodyChars: number;
@@ -154,8 +156,9 @@ export class Load {
 
   #go(talk: Talk, client: Client): void {
     if (!this.#running) return;
-    void this.send(talk, client).then((seq) => {
-      if (seq !== undefined && this.#running) this.#next(talk, client);
+    const burst = Array.from({ length: this.#shape.burst ?? 1 }, () => this.send(talk, client));
+    void Promise.all(burst).then((seqs) => {
+      if (!seqs.includes(undefined) && this.#running) this.#next(talk, client);
     });
   }
 }

@@ -14,6 +14,8 @@ export interface ServicesOptions {
   readonly natsNodes: 1 | 3;
   /** Megabytes of heap per node of Cassandra. */
   readonly heapMb?: number;
+  /** Cassandra as CassandraOptions have it. */
+  readonly longLived?: boolean;
   /** Start them even where the environment names some: for those who kill them. */
   readonly own: boolean;
   readonly progress: (line: string) => void;
@@ -24,7 +26,7 @@ export interface ServicesOptions {
  * (CARILLON_TEST_CASSANDRA, _NATS, _REDIS: host:port or URLs, separated by commas) are used instead.
  */
 export async function startServices(options: ServicesOptions): Promise<Services> {
-  const { storeNodes, natsNodes, heapMb, own, progress } = options;
+  const { storeNodes, natsNodes, heapMb, longLived = false, own, progress } = options;
   const given = (name: string): string[] =>
     own ? [] : (process.env[`CARILLON_TEST_${name}`] ?? '').split(',').filter((each) => each.trim() !== '');
   const timed = async <T>(what: string, start: () => T | Promise<T>): Promise<T> => {
@@ -39,7 +41,7 @@ export async function startServices(options: ServicesOptions): Promise<Services>
     timed(named('Cassandra', storeNodes, contactPoints), () =>
       contactPoints.length > 0
         ? givenCassandra(contactPoints)
-        : startCassandra({ nodes: storeNodes, ...(heapMb !== undefined && { heapMb }) }),
+        : startCassandra({ nodes: storeNodes, longLived, ...(heapMb !== undefined && { heapMb }) }),
     ),
     timed(named('NATS', natsNodes, urls), () => (urls.length > 0 ? givenNats(urls) : startNats(natsNodes))),
     timed(named('Redis', 1, redisUrl === undefined ? [] : [redisUrl]), () =>

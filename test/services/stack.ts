@@ -20,6 +20,8 @@ export interface StackOptions {
   readonly natsNodes?: 1 | 3;
   /** Megabytes of heap per store node. */
   readonly heapMb?: number;
+  /** Store nodes that run for long enough to be worth compiling for: see CassandraOptions. */
+  readonly longLived?: boolean;
   /** CARILLON_* variables of all nodes; they go before the stack's own. */
   readonly env?: Readonly<Record<string, string>>;
   /** Those of one node; they go before all others: the addresses of proxies, say. Asked once, when the services run. */
@@ -53,6 +55,7 @@ const BUILT = new URL('../../dist/src/cli/main.js', import.meta.url).pathname;
 /** Real services, the schema, sequencers and edges, each ready before what stands on it is started. */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const { storeNodes = 1, natsNodes = 1, heapMb, ownServices = false, signal, program = 'sources' } = options;
+  const { longLived = false } = options;
   const progress = options.progress ?? (() => undefined);
   if (program === 'dist' && !existsSync(BUILT)) throw new Error('dist is missing: run `npm run build` first');
   signal?.throwIfAborted();
@@ -72,6 +75,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       storeNodes,
       natsNodes,
       ...(heapMb !== undefined && { heapMb }),
+      longLived,
       own: ownServices,
       progress,
     });

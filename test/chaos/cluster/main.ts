@@ -22,6 +22,7 @@ export interface ClusterFlags {
   readonly write: boolean;
 }
 
+const LONG_MINUTES = 10;
 const DOCUMENT = join(ROOT, 'docs/faults.md');
 
 export function progress(line: string): void {
@@ -33,7 +34,11 @@ export function sizeOf(small: boolean): SiteSize {
 }
 
 /** A site of the program as it is built now; ends with the work, and with a signal. */
-export async function onSite(small: boolean, work: (site: Site) => Promise<number>): Promise<number> {
+export async function onSite(
+  small: boolean,
+  longLived: boolean,
+  work: (site: Site) => Promise<number>,
+): Promise<number> {
   progress('building');
   await runTool('npm', ['run', '--silent', 'build'], { cwd: ROOT });
   const leaving = new AbortController();
@@ -42,7 +47,13 @@ export async function onSite(small: boolean, work: (site: Site) => Promise<numbe
       leaving.abort(new Error(signal));
       process.exit(130); // the exit handler of the services ends what runs
     });
-  const site = await Site.start({ ...sizeOf(small), program: 'dist', progress, signal: leaving.signal });
+  const site = await Site.start({
+    ...sizeOf(small),
+    longLived,
+    program: 'dist',
+    progress,
+    signal: leaving.signal,
+  });
   try {
     const code = await work(site);
     if (code !== 0) keepOutput(site);
@@ -68,7 +79,7 @@ export async function chaos({ json, write, small, ...options }: ClusterFlags): P
   const { minutes, seed, only } = options;
   progress(`seed ${seed}; as far as time allows:`);
   for (const line of foreseen(plan(seed, sizeOf(small), only), minutes * 60)) progress(`  ${line}`);
-  return onSite(small, async (site) => {
+  return onSite(small, minutes >= LONG_MINUTES, async (site) => {
     const report = await runChaos(site, { ...options, program: 'dist', progress });
     process.stdout.write(`${json ? JSON.stringify(report) : asText(report)}\n`);
     if (write) {
@@ -88,7 +99,7 @@ export interface ScenarioFlags {
 
 /** `npm run chaos -- --drain` */
 export function drain({ conversations, small, json }: ScenarioFlags): Promise<number> {
-  return onSite(small, async (site) => {
+  return onSite(small, false, async (site) => {
     const report = await drainScenario(site, conversations, progress);
     process.stdout.write(`${json ? JSON.stringify(report) : drainText(report)}\n`);
     return report.findings.length === 0 ? 0 : 1;
@@ -97,7 +108,7 @@ export function drain({ conversations, small, json }: ScenarioFlags): Promise<nu
 
 /** `npm run chaos -- --kill` */
 export function kill({ conversations, small, json }: ScenarioFlags): Promise<number> {
-  return onSite(small, async (site) => {
+  return onSite(small, false, async (site) => {
     const report = await killScenario(site, conversations, progress);
     process.stdout.write(`${json ? JSON.stringify(report) : killText(report)}\n`);
     return report.findings.length === 0 ? 0 : 1;

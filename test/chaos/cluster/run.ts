@@ -43,6 +43,8 @@ export interface ChaosReport {
 const CROWD = { users: 24, doubles: 6, conversations: 150 };
 const WARM_UP_MS = 5_000;
 const BODY_CHARS = 60;
+/** One write of the store for several messages: the store is what two cores have least of. */
+const BURST = 8;
 const PROGRESS_MS = 10_000;
 const RECOVER_MS_MAX = 120_000;
 const DRAIN_MS_MAX = 120_000;
@@ -99,7 +101,12 @@ class Run {
     const { people, talks, groups } = await gather(urls, CROWD, watcher(meter, find), observer);
     for (const one of people) meter.watch(one);
     const senders = talks.reduce((sum, talk) => sum + talk.senders.length, 0);
-    const shape = { window: 1, pauseMs: (1_000 * senders) / rate, bodyChars: BODY_CHARS };
+    const shape = {
+      window: 1,
+      burst: BURST,
+      pauseMs: (1_000 * BURST * senders) / rate,
+      bodyChars: BODY_CHARS,
+    };
     const failed = (error: unknown): void => find(`a send failed for good: ${error}`);
     const load = new Load(talks, shape, failed, observer);
     const guests = await Guests.join(urls, groups, find);

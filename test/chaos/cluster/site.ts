@@ -28,6 +28,8 @@ export interface SiteSize {
 }
 
 export interface SiteOptions extends SiteSize {
+  /** Whether it will run for ten minutes and more. */
+  readonly longLived?: boolean;
   readonly program: 'sources' | 'dist';
   readonly progress: (line: string) => void;
   readonly signal?: AbortSignal;
@@ -62,7 +64,16 @@ export class Site {
   }
 
   static async start(options: SiteOptions): Promise<Site> {
-    const { sequencers, edges, storeNodes, natsNodes, program, progress, signal } = options;
+    const {
+      sequencers,
+      edges,
+      storeNodes,
+      natsNodes,
+      longLived = false,
+      program,
+      progress,
+      signal,
+    } = options;
     const clocks = await fakeClocks();
     const toxiproxy = await startToxiproxy();
     const made = new Map<string, Omit<SiteNode, 'process'>>();
@@ -80,6 +91,7 @@ export class Site {
         storeNodes,
         natsNodes,
         heapMb: HEAP_MB[storeNodes],
+        longLived,
         ownServices: true,
         restartExited: true,
         env: ENV,
