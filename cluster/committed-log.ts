@@ -57,6 +57,8 @@ export class CommittedLog implements MessageStore, Ownership {
   readonly #o: CommittedLogOptions;
   /** One per active conversation: the host's bound is this one's. */
   readonly #owned = new Map<ConversationId, Owned>();
+  /** Let go at rest, of which rows are being indexed still: settled behind that, unless they are claimed anew before. */
+  readonly #resting = new Map<ConversationId, Owned>();
 
   constructor(options: CommittedLogOptions) {
     this.#o = options;
@@ -65,6 +67,7 @@ export class CommittedLog implements MessageStore, Ownership {
   async claim(conv: ConversationId): Promise<Claim> {
     const { acquirer, term } = this.#o;
     if (term.state !== 'live') return UNAVAILABLE;
+    this.#resting.delete(conv);
     const acquired = await acquirer.acquire(conv);
     switch (acquired.t) {
       case 'owned':
@@ -120,6 +123,8 @@ export class CommittedLog implements MessageStore, Ownership {
     if (written === 'unknown') return 'timedOutUnknown';
     if ((await marked) === false) return this.#unknown(owned);
     if (!(await barrier.pass(deadline - system.monotonic()))) return this.#unknown(owned);
+    // The node lives, but may have let the term go, and have claimed and recovered the conversation without this batch.
+    if (this.#owned.get(batch.conv) !== owned) return this.#unknown(owned);
     owned.head = batch.c + batch.rows.length;
     dedup.add(batch.conv, batch.rows);
     const env = batch.rows.at(-1)?.env;
@@ -148,12 +153,15 @@ export class CommittedLog implements MessageStore, Ownership {
   ): Promise<'committed' | 'fenced' | 'unavailable' | 'timedOutUnknown'> {
     const { leases, log, term, dedup } = this.#o;
     if (!this.#owned.has(conv)) {
+      const owned = { fence: FIRST_FENCE, head: 0, last: undefined, clean: true };
+      this.#owned.set(conv, owned); // before it is, so that it can be let go meanwhile
       const inserted = await leases.insertOwner(conv, term.node);
+      if (this.#owned.get(conv) !== owned) return 'timedOutUnknown';
+      if (inserted.t !== 'applied') this.#owned.delete(conv);
       if (inserted.t === 'unavailable') return 'unavailable';
       if (inserted.t === 'unknown') return 'timedOutUnknown';
       if (inserted.t === 'notApplied') return 'fenced';
       dedup.resume(conv, 0);
-      this.#owned.set(conv, { fence: FIRST_FENCE, head: 0, last: undefined, clean: true });
     }
     const written = await log.establish(establish);
     if (written === 'written') return 'committed';
@@ -240,8 +248,10 @@ export class CommittedLog implements MessageStore, Ownership {
 
   async #rest(conv: ConversationId, owned: Owned): Promise<void> {
     const { dedup, acquirer } = this.#o;
+    this.#resting.set(conv, owned);
     await dedup.drop(conv);
-    if (this.#owned.has(conv)) return; // opened again meanwhile, by a claim
+    if (this.#resting.get(conv) !== owned) return; // claimed anew meanwhile: its fence is raised, or may be
+    this.#resting.delete(conv);
     acquirer.settle(conv, owned.fence);
     this.#writeHead(conv, owned);
   }

@@ -263,6 +263,56 @@ test('a settled term goes on under its fence; one with loose ends is claimed ane
   assert.deepEqual(await texts(stage, a), ['one', 'two']);
 });
 
+test('a term that is claimed anew before its ids are indexed is over, even if that claim’s recovery fails', async () => {
+  const stage = new Stage();
+  const a = await owner(stage);
+  stage.faults.push({ operation: 'writeDedup', fault: 'unavailable' });
+  a.log.letGo(CONV, true);
+  // The tail cannot be rewritten: of each attempt a raised fence is left, and maybe more that is on its way.
+  for (let i = 0; i < 100; i++) stage.faults.push({ operation: 'write', fault: 'unavailable' });
+  assert.equal((await stage.wait(a.log.claim(CONV))).t, 'unavailable');
+  await stage.system.advance(1_000);
+  stage.faults.length = 0;
+  const raised = (await stage.wait(stage.leases.owner(CONV)))?.fence ?? 0;
+  assert.ok(raised > 1);
+  assert.equal(fenceOf(await stage.wait(a.log.claim(CONV))), raised + 1);
+});
+
+test('a batch of a term that was let go is not committed, though its node lives', async () => {
+  const stage = new Stage();
+  const a = await owner(stage);
+  stage.faults.push({ operation: 'write', fault: 'lost' });
+  const late = a.append(batch(1, 2, ['late']));
+  await stage.system.settle();
+  a.log.letGo(CONV, false); // the node stepped down
+  assert.deepEqual(await stage.wait(a.log.claim(CONV)), { t: 'owned', fence: 2, recovered: true });
+  assert.equal(await stage.wait(late), 'timedOutUnknown', 'it was written behind the recovery, and is void');
+  await stage.system.advance(5_000);
+  const { cmid, user, device } = row(3, 'late');
+  assert.deepEqual(await stage.wait(a.log.lookUp(CONV, user, device, cmid)), { t: 'none' });
+  assert.deepEqual(await texts(stage, a), ['one', 'two']);
+});
+
+test('a creation that was let go does not go on when its conversation was claimed anew', async () => {
+  const stage = new Stage();
+  const a = await stage.node('a');
+  assert.equal((await stage.wait(a.log.claim(CONV))).t, 'none');
+  const insert = stage.leases.insertOwner.bind(stage.leases);
+  stage.leases.insertOwner = async (...args) => {
+    const inserted = await insert(...args);
+    await new Promise<void>((resolve) => void stage.system.after(500, resolve));
+    return inserted;
+  };
+  const late = a.append(batch(1, 0, ['late'], establish));
+  await stage.system.advance(100);
+  a.log.letGo(CONV, false);
+  const fence = fenceOf(await stage.wait(a.log.claim(CONV)));
+  assert.equal(fence, 2);
+  assert.equal(await stage.wait(late), 'timedOutUnknown');
+  assert.equal(await stage.wait(a.append(batch(fence, 0, ['one'], establish))), 'committed');
+  assert.deepEqual(await texts(stage, a), ['one']);
+});
+
 test('claims and kills of unknown outcome are looked at again, and end in one owner', async () => {
   for (const fault of ['lost', 'answerLost'] as const) {
     const stage = new Stage();
