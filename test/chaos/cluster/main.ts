@@ -8,7 +8,7 @@ import { foreseen, plan } from './plan.ts';
 import { drainScenario } from './drain.ts';
 import { killScenario } from './kill.ts';
 import { asMarkdown, asText, drainText, killText, withSection } from './report.ts';
-import { runChaos } from './run.ts';
+import { LONG_MINUTES, runChaos } from './run.ts';
 import { Site, type SiteSize } from './site.ts';
 
 export interface ClusterFlags {
@@ -22,7 +22,6 @@ export interface ClusterFlags {
   readonly write: boolean;
 }
 
-const LONG_MINUTES = 10;
 const DOCUMENT = join(ROOT, 'docs/faults.md');
 
 export function progress(line: string): void {

@@ -42,6 +42,10 @@ export interface ChaosReport {
 
 const CROWD = { users: 24, doubles: 6, conversations: 150 };
 const WARM_UP_MS = 5_000;
+/** A run of so long has a store that is compiled for it, … */
+export const LONG_MINUTES = 10;
+/** … and waits until it is. */
+const LONG_WARM_UP_MS = 90_000;
 const BODY_CHARS = 60;
 /** One write of the store for several messages: the store is what two cores have least of. */
 const BURST = 8;
@@ -121,7 +125,7 @@ class Run {
     const { load, site, progress } = this.#stage;
     load.start();
     this.#guests.start();
-    await sleep(WARM_UP_MS);
+    await sleep(minutes >= LONG_MINUTES ? LONG_WARM_UP_MS : WARM_UP_MS);
     await until('the first acks', DRAIN_MS_MAX, () => load.acked > 0);
     this.#startedAt = performance.now();
     const end = this.#startedAt + minutes * 60_000;
