@@ -1,6 +1,7 @@
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Client, policies } from 'cassandra-driver';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, policies, types } from 'cassandra-driver';
 import { freePort, ownAddresses } from './addresses.ts';
 import { cached } from './cache.ts';
 import { scratchDir } from './scratch-dir.ts';
@@ -8,6 +9,7 @@ import { answers, runTool, ServiceProcess } from './service-process.ts';
 
 const VERSION = '5.0.6';
 const READY_MS_MAX = 120_000;
+const LOOK_MS = 250;
 const NATIVE_PORT = 9042;
 const STORAGE_PORT = 7000;
 const HERE = new URL('./cassandra/', import.meta.url).pathname;
@@ -78,6 +80,7 @@ export async function startCassandra(options: CassandraOptions = {}): Promise<Ca
       if (i === 0) await nodes[0]?.ready(); // the others ask it who there is
     }
     await Promise.all(nodes.map((node) => node.ready()));
+    if (count > 1) await Promise.all(hosts.map(seesAll));
   } catch (error) {
     await Promise.all(nodes.map((node) => node.kill()));
     dir.remove();
@@ -92,6 +95,34 @@ export async function startCassandra(options: CassandraOptions = {}): Promise<Ca
       dir.remove();
     },
   };
+}
+
+/** Waits until the node at this host takes all three of its cluster to be alive. */
+async function seesAll(host: string): Promise<void> {
+  const client = new Client({
+    contactPoints: [host],
+    policies: {
+      loadBalancing: new policies.loadBalancing.AllowListPolicy(
+        new policies.loadBalancing.RoundRobinPolicy(),
+        [`${host}:${NATIVE_PORT}`],
+      ),
+    },
+    queryOptions: { consistency: types.consistencies.all, fetchSize: 1 },
+  });
+  const end = performance.now() + READY_MS_MAX;
+  try {
+    for (;;) {
+      try {
+        await client.execute('SELECT * FROM system_distributed.repair_history LIMIT 1'); // three copies of it
+        return;
+      } catch (error) {
+        if (performance.now() > end) throw error;
+        await sleep(LOOK_MS);
+      }
+    }
+  } finally {
+    await client.shutdown();
+  }
 }
 
 /** A cluster that others run: `host` or `host:port`, one or more. Left alone at the end. */
