@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../../../src/core/errors.ts';
 import type { RingNode } from '../../../src/core/ring-control.ts';
 import { tellRedis } from '../../services/redis.ts';
+import type { NodeProcess } from '../../services/stack.ts';
 import { sleep } from '../../support/server-process.ts';
 import { changeRing, idOf, untilRing } from './ring.ts';
 import type { Scene } from './scene.ts';
@@ -37,6 +38,7 @@ const SLOW_MS = [20, 50, 100] as const;
 const CLOCK_SECONDS = [3_600, -3_600, 86_400, -60] as const;
 const MOVE_MS_MAX = 90_000;
 const BACK_MS_MAX = 60_000;
+const LOOK_MS = 500;
 
 /** Probes what a sequencer owns, right after it is struck. */
 async function strike(scene: Scene, how: () => void | Promise<void>): Promise<string | undefined> {
@@ -124,12 +126,24 @@ async function restartAll(scene: Scene): Promise<void> {
   }
 }
 
+/** Of a node that may be too busy to say it at once. */
+async function idInTheEnd(process: NodeProcess): Promise<string | undefined> {
+  for (let left = BACK_MS_MAX; left > 0; left -= LOOK_MS) {
+    const id = await idOf(process);
+    if (id !== undefined) return id;
+    await sleep(LOOK_MS);
+  }
+  return undefined;
+}
+
 /** Something that all need goes, and comes back: nobody may die of it, and what waited goes on. */
 async function outage(scene: Scene, begin: () => Promise<void>, end: () => Promise<number>): Promise<void> {
   const { site, store, talks } = scene.stage;
   const ids = async (): Promise<string> =>
     (
-      await Promise.all(site.sequencers.slice(0, site.size.sequencers).map(({ process }) => idOf(process)))
+      await Promise.all(
+        site.sequencers.slice(0, site.size.sequencers).map(({ process }) => idInTheEnd(process)),
+      )
     ).join();
   const [idsBefore, deadBefore] = [await ids(), await store.deadTerms()];
   await begin();
@@ -144,7 +158,9 @@ async function outage(scene: Scene, begin: () => Promise<void>, end: () => Promi
   scene.measures.backs.push(...waited.filter((ms) => !Number.isNaN(ms)));
   const dead = (await store.deadTerms()) - deadBefore;
   if (dead > 0 || (await ids()) !== idsBefore)
-    scene.find(`${dead} nodes were marked dead in an outage of all`);
+    scene.find(
+      `terms ended in an outage of all: ${dead} nodes were marked dead, ${idsBefore} are ${await ids()}`,
+    );
 }
 
 async function storeAway(scene: Scene): Promise<void> {

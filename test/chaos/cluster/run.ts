@@ -40,7 +40,7 @@ export interface ChaosReport {
   readonly findings: readonly string[];
 }
 
-const CROWD = { users: 24, doubles: 6, conversations: 150 };
+const CROWD = { users: 24, doubles: 6, conversations: 90 };
 const WARM_UP_MS = 5_000;
 /** A run of so long has a store that is compiled for it, … */
 export const LONG_MINUTES = 10;
