@@ -1,8 +1,17 @@
-/** A deliberate fault in the protocol. `find` must be in the file exactly once. */
+/** `find` must be in the file exactly once. */
+export interface Patch {
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+/** A deliberate fault in the protocol. */
 export interface Mutant {
   readonly name: string;
   readonly breaks: string;
-  readonly patches: readonly { readonly file: string; readonly find: string; readonly replace: string }[];
+  readonly patches: readonly Patch[];
+  /** What another step of ours or a store's kindness would hide, taken away: with this alone every seed passes. */
+  readonly without?: readonly Patch[];
   /** Where it shows soonest: run first. */
   readonly profile: string;
 }
@@ -11,33 +20,39 @@ const ACQUIRE = 'cluster/acquire.ts';
 const COMMITTED = 'cluster/committed-log.ts';
 const HANDOFF = 'cluster/handoff.ts';
 const WALK = 'cluster/log-walk.ts';
+const SIM_STORE = 'test/sim/store/sim-store.ts';
 
 const BARRIER = `    if (!(await barrier.pass(deadline - system.monotonic()))) return this.#unknown(owned);\n`;
 const WRITE = `    const written = batch.rows.length === 0 ? 'written' : await this.#write(batch, deadline);\n`;
 
-const STOPPED = 'owner stopped at its work';
+const OWNERS = 'owners alone';
 const AGAIN = 'taken over again and again';
 const LAST = 'last message lost';
-const MOVED = 'handed over under load';
 
-/** Blocking read repair hides what a recovery must do itself; a table may be without, and readers of it all the same. */
-const NO_READ_REPAIR = {
-  file: 'test/sim/store/replicas.ts',
-  find: '    if (behind === 0) return done(cells);\n',
-  replace: '    if (behind >= 0) return done(cells);\n',
-};
+/**
+ * A batch is one mutation of one partition, so a replica has all of it or nothing. The protocol does not count on
+ * that: here the rows of a batch come one by one.
+ */
+const TORN_BATCHES: readonly Patch[] = [
+  {
+    file: 'test/sim/store/log-table.ts',
+    find: "    return this.#route.write('append', { partition: `${logPrefix(conv)}${bucket}`, cells });\n",
+    replace:
+      "    const partition = `${logPrefix(conv)}${bucket}`;\n    return combined(await Promise.all(cells.map((cell) => this.#route.write('append', { partition, cells: [cell] }))));\n",
+  },
+];
 
 export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no-barrier',
     breaks: 'A batch counts as committed once it is written, whether or not its owner still lives.',
-    profile: STOPPED,
+    profile: OWNERS,
     patches: [{ file: COMMITTED, find: BARRIER, replace: '' }],
   },
   {
     name: 'barrier-before-write',
     breaks: 'The barrier is passed before the write has returned.',
-    profile: STOPPED,
+    profile: OWNERS,
     patches: [
       { file: COMMITTED, find: BARRIER, replace: '' },
       { file: COMMITTED, find: WRITE, replace: BARRIER + WRITE },
@@ -46,7 +61,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'fence-not-raised',
     breaks: 'Who claims a conversation goes on under the fence of the owner before.',
-    profile: STOPPED,
+    profile: OWNERS,
     patches: [
       {
         file: ACQUIRE,
@@ -58,7 +73,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'death-by-plain-read',
     breaks: 'A node is taken for dead by what was read of it: nobody kills it.',
-    profile: STOPPED,
+    profile: OWNERS,
     patches: [
       {
         file: ACQUIRE,
@@ -71,9 +86,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no-rewrite',
     breaks: 'A recovery takes the uncertain tail as it finds it, and writes nothing of it.',
-    profile: AGAIN,
+    profile: OWNERS,
     patches: [
-      NO_READ_REPAIR,
       {
         file: ACQUIRE,
         find: '    if (!(await this.#rewrite(conv, uncertain, fence, c))) return undefined;\n',
@@ -83,8 +97,10 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'no-prefix',
-    breaks: 'A recovery keeps what lies behind a hole.',
-    profile: AGAIN,
+    breaks:
+      'A recovery keeps what lies behind a hole. With whole batches, one in flight and a floor there are no holes but in what is void, so batches are torn here.',
+    profile: OWNERS,
+    without: TORN_BATCHES,
     patches: [
       {
         file: WALK,
@@ -97,7 +113,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'floor-not-written',
     breaks: 'A recovery leaves no floor: what it did not see may come to light later.',
-    profile: AGAIN,
+    profile: OWNERS,
     patches: [
       {
         file: ACQUIRE,
@@ -109,7 +125,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'floor-not-heeded',
     breaks: 'A recovery takes rows that the floor has made void.',
-    profile: AGAIN,
+    profile: OWNERS,
     patches: [
       {
         file: WALK,
@@ -121,9 +137,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no-barrier-after-recovery',
     breaks: 'A recovery serves without having seen that its node still lives.',
-    profile: AGAIN,
+    profile: OWNERS,
     patches: [
-      NO_READ_REPAIR,
       {
         file: ACQUIRE,
         find: "    if (!(await barrier.pass(BARRIER_MS_MAX))) return { t: 'unavailable' };\n    this.#o.counts.takeovers++;",
@@ -134,7 +149,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no-barrier-for-reads',
     breaks: 'A page is answered by whoever believes to be the owner.',
-    profile: 'an edge with an old ring',
+    profile: OWNERS,
     patches: [
       {
         file: COMMITTED,
@@ -146,31 +161,33 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'lwt-at-one',
     breaks: 'Conditional writes are committed at one replica: a barrier may miss a death.',
-    profile: AGAIN,
+    profile: OWNERS,
     patches: [
       {
-        file: 'test/sim/world/world.ts',
-        find: '    this.faults = new Faults(this);\n',
-        replace: "    this.store.commitConsistency = 'one';\n    this.faults = new Faults(this);\n",
+        file: SIM_STORE,
+        find: '{ commitNeed: 2 }',
+        replace: '{ commitNeed: 1 }',
       },
     ],
   },
   {
     name: 'reads-at-one',
     breaks: 'Plain reads, barriers among them, ask one replica.',
-    profile: AGAIN,
+    profile: OWNERS,
     patches: [
       {
-        file: 'test/sim/world/world.ts',
-        find: '    this.faults = new Faults(this);\n',
-        replace: "    this.store.readConsistency = 'one';\n    this.faults = new Faults(this);\n",
+        file: SIM_STORE,
+        find: '      readNeed: 2,\n',
+        replace: '      readNeed: 1,\n',
       },
     ],
   },
   {
     name: 'fences-must-rise',
-    breaks: 'A fence that falls along the seqs is taken for the end of the log.',
-    profile: AGAIN,
+    breaks:
+      'A fence that falls along the seqs is taken for the end of the log. A tail is one batch, so a rewrite of it is whole or nothing, and what is committed does not fall: batches are torn here.',
+    profile: OWNERS,
+    without: TORN_BATCHES,
     patches: [
       { file: WALK, find: '  let fenceMax = 0;\n', replace: '  let fenceMax = 0;\n  let rising = 0;\n' },
       {
@@ -184,7 +201,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'clock-lease',
     breaks: 'An owner trusts its own clock instead of asking whether it lives.',
-    profile: STOPPED,
+    profile: OWNERS,
     patches: [
       {
         file: 'cluster/barrier.ts',
@@ -197,7 +214,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'sealed-after-release',
     breaks: 'A conversation is released while its owner still serves it.',
-    profile: MOVED,
+    profile: OWNERS,
     patches: [
       { file: HANDOFF, find: '    cell.moving = true;\n', replace: '' },
       {
@@ -216,13 +233,13 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'handed-over-in-flight',
     breaks: 'A conversation is handed over with a batch in flight.',
-    profile: MOVED,
+    profile: OWNERS,
     patches: [{ file: HANDOFF, find: '      if (!cell.settled) return false;\n', replace: '' }],
   },
   {
     name: 'retry-with-other-bytes',
     breaks: 'The seqs of a batch of unknown outcome are given to other messages under the same fence.',
-    profile: AGAIN,
+    profile: OWNERS,
     patches: [
       {
         file: COMMITTED,
@@ -234,7 +251,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'ack-before-commit',
     breaks: 'Senders are told before the write has returned.',
-    profile: STOPPED,
+    profile: OWNERS,
     patches: [
       {
         file: COMMITTED,
@@ -247,7 +264,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'unsettled-taken-for-settled',
     breaks: 'A term with a write of unknown outcome is resumed without a claim.',
-    profile: AGAIN,
+    profile: OWNERS,
     patches: [
       {
         file: COMMITTED,
@@ -257,9 +274,21 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: 'committed-after-its-term',
+    breaks: 'A batch counts as committed when its node lives, though that has let the term go and recovered.',
+    profile: OWNERS,
+    patches: [
+      {
+        file: COMMITTED,
+        find: '    if (this.#owned.get(batch.conv) !== owned) return this.#unknown(owned);\n',
+        replace: '',
+      },
+    ],
+  },
+  {
     name: 'ids-not-caught-up',
     breaks: 'A recovery does not index the ids that the owner before had not indexed.',
-    profile: 'an id from long ago',
+    profile: OWNERS,
     patches: [
       {
         file: COMMITTED,

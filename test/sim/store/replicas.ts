@@ -19,7 +19,7 @@ type Partitions = Map<string, Map<string, Cell>>;
 
 /**
  * Three replicas as Cassandra keeps them: cells with timestamps, each mutation whole on a replica but at a time of
- * its own, hints for what a replica missed, and blocking read repair of those that a quorum read has asked.
+ * its own, hints for what a replica missed, and read repair of those that a quorum read has asked.
  */
 export class Replicas {
   readonly #around: Surroundings;
@@ -52,7 +52,7 @@ export class Replicas {
 
   /**
    * Reads from the `need` replicas that answer first. Of a quorum, those that are behind have what is answered
-   * before it is. `done` hears undefined at `deadline` when that did not come about.
+   * before it is, if read repair is blocking. `done` hears undefined at `deadline` when that did not come about.
    */
   read(
     query: Query,
@@ -164,9 +164,12 @@ export class Replicas {
     const repairs = answers
       .map((answer) => ({ to: [answer.replica], lacks: missing(answer.cells, cells) }))
       .filter(({ lacks }) => lacks.length > 0);
+    const { readRepair } = this.#around.weather;
     behind = repairs.length;
-    if (behind === 0) return done(cells);
-    for (const { to, lacks } of repairs) this.write({ partition, cells: lacks }, to, 1, deadline, repaired);
+    if (behind === 0 || readRepair !== 'blocking') done(cells);
+    if (readRepair === 'none') return;
+    const told = readRepair === 'blocking' ? repaired : (): void => undefined;
+    for (const { to, lacks } of repairs) this.write({ partition, cells: lacks }, to, 1, deadline, told);
   }
 }
 

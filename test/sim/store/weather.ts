@@ -22,6 +22,11 @@ export interface StoreWeather {
   /** Of requests of a client that is cut off: those that get through when it is back, within `lateMsMax`. */
   lateShare: number;
   lateMsMax: number;
+  /**
+   * Whether replicas that a quorum read found behind have what is answered before it is, some time after, or not at all:
+   * a table may be without read repair, and what it lacks come by another way.
+   */
+  readRepair: 'blocking' | 'late' | 'none';
   replicasDown: Set<ReplicaIndex>;
   /** Whether a client, by its name, reaches nobody now. */
   cutFrom: (client: string) => boolean;
@@ -39,6 +44,7 @@ export function calm(changes: Partial<StoreWeather> = {}): StoreWeather {
     lwtUnknownShare: 0,
     lateShare: 0.5,
     lateMsMax: 10_000,
+    readRepair: 'blocking',
     replicasDown: new Set(),
     cutFrom: () => false,
     ...changes,

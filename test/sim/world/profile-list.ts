@@ -1,4 +1,4 @@
-import type { Profile } from './profiles.ts';
+import type { OwnersProfile, Profile } from './profiles.ts';
 
 const USUAL = {
   weight: 1,
@@ -13,7 +13,7 @@ const USUAL = {
 } as const;
 
 /** Each seed's run is of one of these kinds. */
-export const PROFILES: readonly Profile[] = [
+export const PROFILES: readonly (Profile | OwnersProfile)[] = [
   {
     ...USUAL,
     name: 'anything',
@@ -174,4 +174,5 @@ export const PROFILES: readonly Profile[] = [
       p.add(p.ms([2_700, 4_000]), { t: 'crash', slot: p.sequencer, ms: 9_000 });
     },
   },
+  { name: 'owners alone', weight: 7.5, owners: true },
 ];

@@ -8,11 +8,15 @@ const USERS = ['ann', 'bob', 'cat', 'dan', 'eve', 'fay'] as const;
 const SETTLED_MS = 1_500;
 const FLOOD_BURST = 100;
 
-/** What of a run is chance, within what bounds. */
-export interface Profile {
+interface Weighted {
   readonly name: string;
   /** How often it is picked, beside the others. */
   readonly weight: number;
+}
+
+/** What of a run of the whole system is chance, within what bounds. */
+export interface Profile extends Weighted {
+  readonly owners?: undefined;
   readonly activeMs: readonly [min: number, max: number];
   readonly sequencers: readonly [min: number, max: number];
   readonly users: readonly [min: number, max: number];
@@ -28,10 +32,22 @@ export interface Profile {
   readonly faults: (plans: FaultPlans, activeMs: number) => void;
 }
 
-/** The plan of a seed: by the seed's own profile, or by the one given. */
-export function makePlan(seed: number, profiles: readonly Profile[], only?: string): Plan {
+/** A run of owners alone: ../owners. */
+export interface OwnersProfile extends Weighted {
+  readonly owners: true;
+}
+
+/** A seed's own profile, or the one given, and the dice for all else of its plan. */
+export function drawProfile<P extends Weighted>(
+  seed: number,
+  profiles: readonly P[],
+  only?: string,
+): { profile: P; dice: Dice } {
   const dice = new Dice(Math.imul(seed, 0x9e3779b1) ^ 0xca11);
-  const profile = profiles.find(({ name }) => name === only) ?? pick(profiles, dice);
+  return { profile: profiles.find(({ name }) => name === only) ?? pick(profiles, dice), dice };
+}
+
+export function makePlan(seed: number, profile: Profile, dice: Dice): Plan {
   const activeMs = between(dice, profile.activeMs);
   const sequencers = between(dice, profile.sequencers);
   const users = USERS.slice(0, between(dice, profile.users));
@@ -61,10 +77,10 @@ export function makePlan(seed: number, profiles: readonly Profile[], only?: stri
   };
 }
 
-function pick(profiles: readonly Profile[], dice: Dice): Profile {
+function pick<P extends Weighted>(profiles: readonly P[], dice: Dice): P {
   let at = dice.roll() * profiles.reduce((sum, { weight }) => sum + weight, 0);
   for (const profile of profiles) if ((at -= profile.weight) < 0) return profile;
-  return profiles[0] as Profile;
+  return profiles[0] as P;
 }
 
 function makeDevices(dice: Dice, users: readonly string[]): DevicePlan[] {

@@ -10,6 +10,7 @@ import { emptyHistory } from './history.ts';
 import type { Action, Plan } from './plan.ts';
 import { EdgeProcess, SequencerProcess } from './process.ts';
 import { SocketNet } from './sockets.ts';
+import { Trace } from './trace.ts';
 
 const RESTART_MS = 1_000;
 export const EDGE_SLOTS = ['e1', 'e2'] as const;
@@ -42,14 +43,13 @@ export class World {
   readonly edges = new Map<string, EdgeProcess>();
   /** By their places in the plan, as far as they are created. */
   readonly conversations: (string | undefined)[] = [];
-  readonly lines: string[] | undefined;
+  readonly #trace: Trace;
   readonly #launches = new Map<string, number>();
-  readonly #short = new Map<string, string>();
 
   constructor(plan: Plan, isTraced: boolean) {
     this.plan = plan;
-    this.lines = isTraced ? [] : undefined;
     this.system = new VirtualSystem(plan.seed + 1);
+    this.#trace = new Trace(isTraced, () => this.now);
     this.dice = new Dice(plan.seed ^ 0x5eed);
     const weather = calm({
       delayMsMax: plan.storeDelayMsMax,
@@ -63,7 +63,11 @@ export class World {
     this.faults = new Faults(this);
     this.probe = new Ambushes(this);
     this.quietBus();
-    if (isTraced) this.#traceStore();
+    this.#trace.follow(this.store);
+  }
+
+  get lines(): readonly string[] | undefined {
+    return this.#trace.lines;
   }
 
   get isTraced(): boolean {
@@ -75,7 +79,7 @@ export class World {
   }
 
   trace(who: string, what: string): void {
-    this.lines?.push(`${this.now.toFixed(0).padStart(6)} ${who.padEnd(6)} ${this.#abbreviate(what)}`);
+    this.#trace.say(who, what);
   }
 
   /** The bus as it is without faults. */
@@ -203,31 +207,7 @@ export class World {
       this.conversations[place] = conv;
     });
   }
-
-  // --- the trace ---
-
-  #traceStore(): void {
-    this.store.onLwt(({ client, operation, key, what, row }) => {
-      if (operation !== 'heartbeat')
-        this.trace(client, `${operation} ${key}: ${what} ${JSON.stringify(row) ?? ''}`);
-    });
-    this.store.onWrite(({ client, operation, mutation, outcome }) => {
-      const keys = mutation.cells.map(({ key }) => key).join(' ');
-      this.trace(client, `${operation} ${mutation.partition} [${keys}]: ${outcome}`);
-    });
-  }
-
-  /** UUIDs are told apart by little: the first of them is #1. */
-  #abbreviate(text: string): string {
-    return text.replaceAll(UUID, (uuid) => {
-      let short = this.#short.get(uuid);
-      if (short === undefined) this.#short.set(uuid, (short = `#${this.#short.size + 1}`));
-      return short;
-    });
-  }
 }
-
-const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 
 export function urlOf(slot: string): string {
   return `ws://${slot}/v1/connect`;

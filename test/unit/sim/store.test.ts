@@ -110,6 +110,28 @@ test('a write on one replica alone is seen by some quorum reads; by all, once on
   assert.ok(firstSight.includes(1) && firstSight.some((at) => at > 1), firstSight.join());
 });
 
+test('without read repair what one read saw the next may miss; a late one comes behind the answer', async () => {
+  const spreads = { none: new Set<number>(), late: new Set<number>() };
+  let unseen = 0;
+  for (const readRepair of ['none', 'late'] as const) {
+    await overSeeds(60, async (seed) => {
+      const world = new World(seed, { lossPerReplica: 0.6, hintShare: 0 });
+      await world.of(world.ann.log.write(CONV, logRows(CONV, 1, 2)));
+      if (world.spread().filter((rows) => rows > 0).length !== 1) return;
+      world.clear();
+      Object.assign(world.weather, { readRepair, delayMsMax: 5 });
+      const seen: number[] = [];
+      for (let i = 0; i < 6; i++) seen.push((await world.rows()).length);
+      if (readRepair === 'none' && seen.lastIndexOf(0) > seen.indexOf(2) && seen.includes(2)) unseen++;
+      await world.system.advance(100);
+      spreads[readRepair].add(world.spread().filter((rows) => rows > 0).length);
+    });
+  }
+  assert.ok(unseen > 0, 'seen, and then not');
+  assert.deepEqual([...spreads.none], [1]);
+  assert.ok(spreads.late.size > 0 && Math.min(...spreads.late) >= 2, [...spreads.late].join());
+});
+
 test('a write that timed out is nowhere, on a minority, everywhere, or comes later; whole on each replica', async () => {
   const seen = new Set<string>();
   await overSeeds(150, async (seed) => {

@@ -1,0 +1,61 @@
+import type { FloorRow } from '../../../src/core/cluster-ports.ts';
+import { check } from '../checkers/all.ts';
+import { drainMicrotasks } from '../microtasks.ts';
+import { finalLog } from '../world/final-log.ts';
+import type { Outcome } from '../world/run-seed.ts';
+import type { OwnersPlan } from './plan.ts';
+import { OwnersWorld } from './world.ts';
+
+/** Within this after the last fault, whatever one asks an owner for is done. */
+const CONVERGE_MS = 30_000;
+const LOOK_MS = 100;
+/** What is late comes. */
+const CALM_MS_MIN = 1_000;
+const FLOORS_MS = 200;
+
+/** One run, from its plan to the checkers' word. Not to be called behind an `await`: see microtasks.ts. */
+export function runOwners(plan: OwnersPlan, isTraced: boolean): Outcome {
+  const world = new OwnersWorld(plan, isTraced);
+  const { history, system } = world;
+  try {
+    world.begin();
+    system.run(plan.activeMs, drainMicrotasks);
+    world.calm();
+    converge(world);
+    takeLogs(world);
+  } catch (error) {
+    history.errors.push(`thrown: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  }
+  world.countAll();
+  const findings = check(history);
+  for (const { checker, words } of findings) world.trace('check', `${checker}: ${words}`);
+  system.crash();
+  return {
+    seed: plan.seed,
+    profile: plan.profile,
+    findings,
+    virtualMs: system.monotonic(),
+    acked: history.deviceAcks.length,
+    tally: world.tally,
+    trace: world.lines,
+  };
+}
+
+/** Every writer gets said what it wants to, and something new after that: no conversation is stuck. */
+function converge({ system, writers, history }: OwnersWorld): void {
+  system.run(CALM_MS_MIN, drainMicrotasks);
+  const until = system.monotonic() + CONVERGE_MS;
+  while (system.monotonic() < until && !writers.every(({ isDone }) => isDone))
+    system.run(LOOK_MS, drainMicrotasks);
+  for (const { user, unacked, isDone } of writers)
+    if (!isDone) history.errors.push(`${user} has ${unacked} unacked long after the last fault`);
+}
+
+function takeLogs({ system, store, history, convs, users }: OwnersWorld): void {
+  const reader = store.client('reader', system).log;
+  const floors = new Map<string, FloorRow | undefined>();
+  for (const conv of convs) void reader.floor(conv).then((floor) => floors.set(conv, floor));
+  system.run(FLOORS_MS, drainMicrotasks);
+  for (const conv of convs)
+    history.logs.set(conv, finalLog(conv, store.quorumTruth(conv), floors.get(conv), users));
+}
