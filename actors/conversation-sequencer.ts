@@ -9,18 +9,21 @@ import type {
 } from '../src/core/actor.ts';
 import type { Entry } from '../src/core/entry.ts';
 import { type ConversationId, type Seq, type UserId, uuidV7Time } from '../src/core/ids.ts';
-import type {
-  ConversationRequest,
-  CreateRequest,
-  HistoryRequest,
-  MembersRequest,
-  ReadRequest,
-  SendRequest,
+import {
+  type ConversationRequest,
+  type CreateRequest,
+  type HistoryRequest,
+  type MembersRequest,
+  type ReceiptDelivery,
+  type ReceiptsRequest,
+  type SendRequest,
+  isFleeting,
 } from '../src/core/requests.ts';
 import type { ConversationRow, HandOver, ProjectionWrite } from '../src/core/rows.ts';
 import { LIMITS } from '../src/protocol/limits.ts';
-import { N_AT, payloadHash, readU64 } from '../src/protocol/message-frame.ts';
+import { payloadHash } from '../src/protocol/message-frame.ts';
 import { publishCommitted } from './committed.ts';
+import { Cursors, deliver, receiptsOf, receiptsPage } from './cursors.ts';
 import { Draft, MEMBERS_ROW_BYTES, originHash, rowBytes } from './draft.ts';
 import { HeldSessions } from './held-sessions.ts';
 import { historyPage } from './history-page.ts';
@@ -38,11 +41,11 @@ import {
 } from './refusals.ts';
 import { SequencerState } from './sequencer-state.ts';
 import { SessionOrdinals } from './session-ordinals.ts';
+import { Typing } from './typing.ts';
 
 const SESSIONS_MAX = 512;
 /** With the batch in flight, these bound the completions that an actor can be owed. */
 const LOOK_UPS_MAX = 1_024;
-const FETCHES_MAX = 256;
 /** What waits behind look-ups: as much as a mailbox holds. */
 const HELD_REQUESTS_MAX = 1_024;
 const HELD_BYTES_MAX = 1024 * 1024;
@@ -69,7 +72,8 @@ export class ConversationSequencer implements ConversationActor {
   readonly #begun: ConversationRow | undefined;
   #draft: Draft | undefined;
   #inFlight: Draft | undefined;
-  #fetching = 0;
+  readonly #cursors = new Cursors();
+  readonly #typing = new Typing();
 
   constructor(activation: Activation) {
     this.conv = activation.conv;
@@ -89,7 +93,7 @@ export class ConversationSequencer implements ConversationActor {
     return this.#inFlight !== undefined || this.#draft?.closed === true || this.#backlog.length > 0;
   }
   get idle(): boolean {
-    return !this.busy && this.#draft === undefined && this.#held.size === 0 && this.#fetching === 0;
+    return !this.busy && this.#draft === undefined && this.#held.size === 0 && this.#cursors.fetching === 0;
   }
   get bytes(): number {
     return 1_000 + this.#held.bytes + (this.#state?.bytes ?? 0);
@@ -108,6 +112,9 @@ export class ConversationSequencer implements ConversationActor {
   }
   projected(write: ProjectionWrite): void {
     settleProjection(this.#existing(), write);
+  }
+  receiptsOf(users: ReadonlySet<UserId>): ReceiptDelivery | undefined {
+    return receiptsOf(this.#existing(), users);
   }
 
   receive(message: ConversationMessage, now: number, out: Outbox): void {
@@ -140,10 +147,7 @@ export class ConversationSequencer implements ConversationActor {
         this.#lookedUp(message.request, message.outcome, out);
         break;
       case 'fetched':
-        this.#fetching--;
-        if (message.row === undefined)
-          refuse(message.request, 'unavailable', 'The store cannot be read now.', UNAVAILABLE_RETRY_MS, out);
-        else this.#moveCursor(message.request, message.row.seq, readU64(message.row.env, N_AT), out);
+        this.#cursors.fetched(this.#existing(), message.request, message.row, out);
         break;
     }
     this.#drainBacklog(now, out);
@@ -159,7 +163,7 @@ export class ConversationSequencer implements ConversationActor {
 
   /** Takes a request in or answers it; false: it must wait until the batch before it is committed. */
   #process(request: ConversationRequest, absentTo: Seq, now: number, out: Outbox): boolean {
-    if (request.t !== 'read' && this.#held.holds(request)) {
+    if (!isFleeting(request) && this.#held.holds(request)) {
       if (!this.#held.add(request))
         refuse(request, 'overloaded', 'Too many requests wait for a look-up.', OUT_OF_TURN_RETRY_MS, out);
       return true;
@@ -180,8 +184,16 @@ export class ConversationSequencer implements ConversationActor {
       case 'members':
         return this.#members(state, request, now, out);
       case 'read':
-        this.#read(state, request, out);
+        this.#cursors.read(state, request, out);
         return true;
+      case 'delivered':
+        deliver(state, request, out);
+        return true;
+      case 'typing':
+        this.#typing.receive(state, request, now, out);
+        return true;
+      case 'receipts':
+        return this.#receipts(state, request, out);
     }
   }
 
@@ -279,6 +291,13 @@ export class ConversationSequencer implements ConversationActor {
     return changeMembers(state, this.#draftFor(now), request, change, out);
   }
 
+  #receipts(state: SequencerState, request: ReceiptsRequest, out: Outbox): boolean {
+    if (this.#mustFollowDraft(request)) return false;
+    if (!state.members.has(request.user)) refuseStranger(request, out);
+    else out.answer(request, receiptsPage(state, request));
+    return true;
+  }
+
   #create(request: CreateRequest, now: number, out: Outbox): boolean {
     const state = this.#state;
     if (state === undefined) {
@@ -300,30 +319,6 @@ export class ConversationSequencer implements ConversationActor {
     out.project(request.user);
     out.answer(request, { t: 'created' });
     return true;
-  }
-
-  /** Own read cursor: forward only, and no further than the head. */
-  #read(state: SequencerState, request: ReadRequest, out: Outbox): void {
-    const member = state.members.get(request.user);
-    if (member === undefined) {
-      refuseStranger(request, out);
-      return;
-    }
-    const seq = Math.min(request.seq, state.head);
-    if (seq <= member.read) return;
-    const frame = state.tail.at(seq);
-    if (frame !== undefined) this.#moveCursor(request, seq, readU64(frame, N_AT), out);
-    else if (this.#fetching >= FETCHES_MAX)
-      refuse(request, 'overloaded', 'Too many cursors wait for their row.', OUT_OF_TURN_RETRY_MS, out);
-    else {
-      this.#fetching++;
-      out.fetch(request, seq);
-    }
-  }
-
-  #moveCursor(request: ConversationRequest, seq: Seq, n: number, out: Outbox): void {
-    const state = this.#existing();
-    if (state.moveCursor(state.members.get(request.user), seq, n)) out.project(request.user);
   }
 
   #appended(outcome: AppendOutcome, out: Outbox): void {

@@ -185,7 +185,7 @@ function establishmentOf(request: CreateRequest, first: Seq, now: number): Estab
   };
   const members = request.members.map((member): MemberRow => {
     const role = kind !== 'direct' && member === user ? 'owner' : 'member';
-    return { user: member, role, join: first, left: 0, read: first, readN: 0 };
+    return { user: member, role, join: first, left: 0, read: first, readN: 0, delivered: first };
   });
   return { conversation, members };
 }

@@ -10,6 +10,8 @@ export interface Member {
   readonly join: Seq;
   read: Seq;
   readN: number;
+  /** What a device has; never below the read cursor. */
+  delivered: Seq;
   /** Whether the member's row lags behind this. */
   dirty: boolean;
 }
@@ -126,7 +128,7 @@ export function applyEvent(
   for (const user of event.add ?? []) {
     // Applied already, when a log is replayed over rows that are ahead of it.
     if (next.get(user)?.join === seq) continue;
-    next.set(user, { user, role: 'member', join: seq, read: seq, readN: n, dirty: true });
+    next.set(user, { user, role: 'member', join: seq, read: seq, readN: n, delivered: seq, dirty: true });
   }
   for (const user of event.remove ?? []) next.delete(user);
   if (event.leave !== undefined) next.delete(event.leave);

@@ -36,7 +36,8 @@ export function settleProjection(state: SequencerState, write: ProjectionWrite):
       row.left === 0 &&
       member.join === row.join &&
       member.role === row.role &&
-      member.read === row.read
+      member.read === row.read &&
+      member.delivered === row.delivered
     ) {
       member.dirty = false;
     }

@@ -120,6 +120,7 @@ export class SequencerState {
     if (member === undefined || seq <= member.read) return false;
     member.read = seq;
     member.readN = n;
+    member.delivered = Math.max(member.delivered, seq);
     member.dirty = true;
     return true;
   }
@@ -142,7 +143,9 @@ export class SequencerState {
     for (const member of members.values()) {
       // A cursor may have moved while the batch was in flight.
       const old = before.get(member.user);
-      if (old !== undefined && old.join === member.join) this.moveCursor(member, old.read, old.readN);
+      if (old === undefined || old.join !== member.join) continue;
+      this.moveCursor(member, old.read, old.readN);
+      member.delivered = Math.max(member.delivered, old.delivered);
     }
     this.version = seq;
     this.audience = { conv: this.conv, version: seq, users: [...members.keys()] };
@@ -153,7 +156,7 @@ export class SequencerState {
   #noteDepartures(before: ReadonlyMap<UserId, Member>, left: Seq, n: number, ts: number): void {
     for (const member of before.values()) {
       if (this.members.has(member.user)) continue;
-      const { user, role, join, read, readN } = member;
+      const { user, role, join, read, readN, delivered } = member;
       const entry: Entry = {
         ...this.#entry(member),
         head: left - 1,
@@ -164,7 +167,7 @@ export class SequencerState {
         preview: undefined,
       };
       this.departed.set(user, {
-        row: { user, role, join, left, read, readN },
+        row: { user, role, join, left, read, readN, delivered },
         inbox: { user, entry, readN },
       });
     }
@@ -238,8 +241,8 @@ export class SequencerState {
   }
 
   memberRow(member: Member): MemberRow {
-    const { user, role, join, read, readN } = member;
-    return { user, role, join, left: 0, read, readN };
+    const { user, role, join, read, readN, delivered } = member;
+    return { user, role, join, left: 0, read, readN, delivered };
   }
 
   inboxRow(member: Member): InboxRow {
@@ -248,5 +251,6 @@ export class SequencerState {
 }
 
 function memberOf(row: MemberRow): Member {
-  return { user: row.user, role: row.role, join: row.join, read: row.read, readN: row.readN, dirty: false };
+  const { user, role, join, read, readN, delivered } = row;
+  return { user, role, join, read, readN, delivered, dirty: false };
 }

@@ -3,7 +3,13 @@ import type { Entry } from '../src/core/entry.ts';
 import type { ErrorCode } from '../src/core/errors.ts';
 import type { ConversationId, NodeId, Seq, UserId } from '../src/core/ids.ts';
 import type { Timer } from '../src/core/ports.ts';
-import type { Answer, ConversationRequest, Delivery, SendRequest } from '../src/core/requests.ts';
+import type {
+  Answer,
+  ConversationRequest,
+  Delivery,
+  ReadRequest,
+  SendRequest,
+} from '../src/core/requests.ts';
 import type { AppendBatch } from '../src/core/rows.ts';
 import { Activator, type ActivatorListener } from './activator.ts';
 import { AppendGather } from './append-gather.ts';
@@ -21,8 +27,6 @@ const MAILBOX_BYTES_TOTAL_MAX = 256 * 1024 * 1024;
 /** Requests that one actor takes in one turn. */
 const TURN_REQUESTS_MAX = 256;
 const SWEEP_MS = 1_000;
-const PROJECT_DIRECT_MS = 1_000;
-const PROJECT_GROUP_MS = 5_000;
 /** A walk opens no further conversation while so many are being opened. */
 const WALK_PENDING_MAX = 64;
 const OVERLOADED_RETRY_MS = 500;
@@ -37,7 +41,8 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
   readonly residency: Residency;
   readonly #options: HostOptions;
   readonly #activator: Activator;
-  readonly #walk: DirtyWalk;
+  /** What a crash left undone: opened in its turn, projected, and told. */
+  readonly dirtyWalk: DirtyWalk;
   readonly #reads: ConfirmedReads;
   readonly #rows: RowReads;
   readonly #turns: Turns;
@@ -61,7 +66,7 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
     this.#gather = new AppendGather(system, limits.cellsMax, (cell) => this.#schedule(cell));
     this.#activator = new Activator(ports, logger, limits.cellsMax, this);
     this.#slots = new DirtySlots(system);
-    this.#walk = new DirtyWalk(system, (conv) => this.#openToShow(conv), options.showElsewhere);
+    this.dirtyWalk = new DirtyWalk(system, (conv) => this.#openToShow(conv), options.showElsewhere);
     this.#timers = [this.projector.start(), system.every(SWEEP_MS, () => this.#sweep())];
   }
 
@@ -107,7 +112,7 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
    * which events may still be on their way. undefined: it is not known, since a walk is under way.
    */
   get oldestDirtySlot(): number | undefined {
-    if (this.#walk.size > 0) return undefined; // what it has yet to open is marked in a slot that nobody here knows
+    if (this.dirtyWalk.size > 0) return undefined; // what it has yet to open is marked in a slot that nobody here knows
     return this.projector.oldestSlot(this.#slots.current - 1);
   }
 
@@ -120,7 +125,7 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
 
   /** Shows it before its turn in the walk. */
   showIfDue(cell: Cell): void {
-    if (cell.actor !== undefined && this.#walk.has(cell.conv)) this.#show(cell, cell.actor);
+    if (cell.actor !== undefined && this.dirtyWalk.has(cell.conv)) this.#show(cell, cell.actor);
   }
 
   /** Ends the term of an actor that owes nothing; its requests wait. */
@@ -156,37 +161,17 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
     return this.#mailboxBytes;
   }
 
-  /** Opens these conversations in their turn, has them projected and tells their members: what a crash left undone. */
-  walk(convs: readonly ConversationId[]): void {
-    this.#walk.start(convs);
-  }
-
-  /** How many of them are not opened yet, or their members not told. */
-  get unshown(): number {
-    return this.#walk.size;
-  }
-
   /** Whether it was opened since it was to be walked, and its members told, those offline by their inboxes. */
   isShown(conv: ConversationId): boolean {
-    if (this.#walk.has(conv)) return false;
+    if (this.dirtyWalk.has(conv)) return false;
     // Not projected yet, it must be found again, here or by the marks of its own that it has since.
     return !this.projector.isDirty(conv) || (this.residency.get(conv)?.markedSlot ?? 0) > 0;
-  }
-
-  /** Tries again at once what a walk could not open. */
-  walkAgain(): void {
-    this.#walk.again();
-  }
-
-  /** Ends a walk before its time: what it has not opened stays marked for the next start. */
-  stopWalk(): void {
-    this.#walk.stop();
   }
 
   /** The host is not to be used any more. */
   stop(): void {
     for (const timer of this.#timers) timer.cancel();
-    this.#walk.stop();
+    this.dirtyWalk.stop();
   }
 
   // --- the outbox of the actor whose turn it is ---
@@ -214,16 +199,17 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
     if (cell.actor !== undefined) this.#mark(cell, cell.actor, user);
   }
 
-  lookUp(request: SendRequest): void {
-    const cell = this.#turn();
-    const { actor } = cell;
-    void this.#rows.lookUp(request).then((completion) => this.#complete(cell, completion, actor));
+  receipt(user: UserId): void {
+    const { actor, markedSlot } = this.#turn();
+    if (actor !== undefined) this.projector.markCursor(actor, user, markedSlot);
   }
 
-  fetch(request: ConversationRequest, seq: Seq): void {
-    const cell = this.#turn();
-    const { actor } = cell;
-    void this.#rows.fetch(request, seq).then((completion) => this.#complete(cell, completion, actor));
+  lookUp(request: SendRequest): void {
+    this.#await(this.#rows.lookUp(request));
+  }
+
+  fetch(request: ReadRequest, seq: Seq): void {
+    this.#await(this.#rows.fetch(request, seq));
   }
 
   passivate(): void {
@@ -231,6 +217,12 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
   }
 
   // --- completions ---
+
+  #await(completion: Promise<Completion>): void {
+    const cell = this.#turn();
+    const { actor } = cell;
+    void completion.then((completed) => this.#complete(cell, completed, actor));
+  }
 
   appendedFor(cell: Cell, batch: AppendBatch, outcome: AppendOutcome): void {
     const { system, metrics } = this.#options;
@@ -250,7 +242,8 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
     cell.actor = actor;
     metrics.counts.activations++;
     metrics.gauges.actors++;
-    if (recovered || this.#walk.has(cell.conv) || activation.unprojected.length > 0) this.#show(cell, actor);
+    if (recovered || this.dirtyWalk.has(cell.conv) || activation.unprojected.length > 0)
+      this.#show(cell, actor);
     this.#options.opened?.(cell.conv);
     this.#schedule(cell);
   }
@@ -259,7 +252,7 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
     this.#empty(cell, (request) => {
       this.#refuse(request, 'unavailable', 'The conversation cannot be read now.', retryAfterMs);
     });
-    if (this.#walk.has(cell.conv)) this.#walk.retry(cell.conv, retryAfterMs);
+    if (this.dirtyWalk.has(cell.conv)) this.dirtyWalk.retry(cell.conv, retryAfterMs);
   }
 
   ownedElsewhere(cell: Cell, owner: NodeId): void {
@@ -269,7 +262,7 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
         this.#refuse(request, 'unavailable', 'Another node owns it.', OVERLOADED_RETRY_MS);
       else redirect(request, owner);
     });
-    this.#walk.ownedElsewhere(cell.conv, owner);
+    this.dirtyWalk.ownedElsewhere(cell.conv, owner);
   }
 
   /** Lets a cell go that has no actor, and what waits for one. */
@@ -351,7 +344,7 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
       this.#tooLate(left);
     this.#options.ports.ownership.letGo(cell.conv, !actor.sealed);
     if (actor.sealed) {
-      this.#walk.expect(cell.conv);
+      this.dirtyWalk.expect(cell.conv);
       this.#activator.activate(cell);
     } else this.residency.remove(cell);
   }
@@ -382,16 +375,14 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
 
   /** Has what was committed and maybe never spoken of projected, and tells all whom it concerns where they stand. */
   #show(cell: Cell, actor: ConversationActor): void {
-    this.#walk.shown(cell.conv);
+    this.dirtyWalk.shown(cell.conv);
     if (!actor.exists) return;
     this.#mark(cell, actor, undefined);
     tellMembers(actor, this.#options.edge);
   }
 
   #mark(cell: Cell, actor: ConversationActor, user: UserId | undefined): void {
-    if (!actor.exists) return;
-    const direct = actor.users.length <= 2;
-    this.projector.mark(actor, user, direct, direct ? PROJECT_DIRECT_MS : PROJECT_GROUP_MS, cell.markedSlot);
+    if (actor.exists) this.projector.mark(actor, user, cell.markedSlot);
   }
 
   #refuse(request: ConversationRequest, code: ErrorCode, message: string, retryAfterMs: number): void {

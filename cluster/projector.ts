@@ -4,6 +4,10 @@ import type { EdgeLink, Logger, ProjectionStore, System } from '../src/core/port
 import type { ProjectionWrite } from '../src/core/rows.ts';
 
 const TICK_MS = 25;
+/** Directs, and what single users wait for. */
+const SOON_MS = 1_000;
+/** All members of a group: a row each. */
+const LATE_MS = 5_000;
 
 /** How much may be written, which is a matter of what a row costs the store. */
 export interface ProjectionRates {
@@ -24,11 +28,13 @@ interface Dirty {
   actor: ConversationActor;
   dueAt: number;
   /** The slot in which it became dirty: its mark must outlive the write. */
-  readonly slot: number;
+  slot: number;
   /** Whether to write about all members, … */
   everyone: boolean;
   /** … and those about whom something was said by name: their own devices are told when it is written. */
   readonly named: Set<UserId>;
+  /** Members whose cursors moved: all are told when it is written. */
+  readonly cursors: Set<UserId>;
 }
 
 /**
@@ -43,7 +49,7 @@ export class Projector {
   readonly #logger: Logger;
   readonly #isBusy: () => boolean;
   readonly #rates: ProjectionRates;
-  /** In the order of becoming due, since each interval is a constant: directs, and the rest. */
+  /** Each in the order of becoming due, since its interval is a constant: soon, and late. A group may be in both. */
   readonly #queues: readonly [Map<ConversationId, Dirty>, Map<ConversationId, Dirty>] = [
     new Map(),
     new Map(),
@@ -87,7 +93,7 @@ export class Projector {
   }
 
   isDirty(conv: ConversationId): boolean {
-    return this.#find(conv) !== undefined || this.#writing.has(conv);
+    return this.#itemsOf(conv).length > 0 || this.#writing.has(conv);
   }
 
   /** The lowest slot that a start after a crash must still walk. */
@@ -103,20 +109,9 @@ export class Projector {
     return this.#remembered.size;
   }
 
-  /** Has the conversation written within `delayMs` (`direct` names the queue), about one user or all. */
-  mark(
-    actor: ConversationActor,
-    user: UserId | undefined,
-    direct: boolean,
-    delayMs: number,
-    slot: number,
-  ): void {
-    let item = this.#find(actor.conv);
-    if (item === undefined) {
-      item = { actor, dueAt: this.#system.monotonic() + delayMs, slot, everyone: false, named: new Set() };
-      this.#queues[direct ? 0 : 1].set(actor.conv, item);
-    }
-    item.actor = actor; // a newer term's, maybe
+  /** Has the conversation written, about one user soon, or about all. */
+  mark(actor: ConversationActor, user: UserId | undefined, slot: number): void {
+    const item = this.#item(actor, user !== undefined || actor.users.length <= 2, slot);
     if (user !== undefined) {
       item.named.add(user);
       this.#remember(user, actor.conv);
@@ -126,6 +121,11 @@ export class Projector {
     }
   }
 
+  /** Has a member's cursor written soon, and then shown to all. */
+  markCursor(actor: ConversationActor, user: UserId, slot: number): void {
+    this.#item(actor, true, slot).cursors.add(user);
+  }
+
   /** Has what waits of the conversation written next. */
   hurry(conv: ConversationId): void {
     for (const queue of this.#queues) {
@@ -133,7 +133,7 @@ export class Projector {
       if (item === undefined) continue;
       queue.delete(conv);
       item.dueAt = 0;
-      this.#urgent.set(conv, item);
+      put(this.#urgent, item);
     }
     this.#tick();
   }
@@ -141,7 +141,7 @@ export class Projector {
   /** Tells a user who connects now of all that the inbox may not show yet. */
   announce(user: UserId): void {
     for (const conv of this.#remembered.get(user) ?? []) {
-      const entry = (this.#find(conv) ?? this.#writing.get(conv))?.actor.entryFor(user);
+      const entry = (this.#itemsOf(conv)[0] ?? this.#writing.get(conv))?.actor.entryFor(user);
       if (entry !== undefined) this.#edge.deliver({ t: 'conversation', user, entry });
     }
   }
@@ -155,8 +155,27 @@ export class Projector {
     });
   }
 
-  #find(conv: ConversationId): Dirty | undefined {
-    return this.#urgent.get(conv) ?? this.#queues[0].get(conv) ?? this.#queues[1].get(conv);
+  #item(actor: ConversationActor, isSoon: boolean, slot: number): Dirty {
+    const { conv } = actor;
+    for (const item of this.#itemsOf(conv)) item.actor = actor; // a newer term's, maybe
+    const queue = this.#queues[isSoon ? 0 : 1];
+    let item = this.#urgent.get(conv) ?? queue.get(conv);
+    if (item === undefined) {
+      const dueAt = this.#system.monotonic() + (isSoon ? SOON_MS : LATE_MS);
+      item = { actor, dueAt, slot, everyone: false, named: new Set(), cursors: new Set() };
+      queue.set(conv, item);
+    }
+    return item;
+  }
+
+  /** What waits of the conversation. */
+  #itemsOf(conv: ConversationId): Dirty[] {
+    const items: Dirty[] = [];
+    for (const waiting of [this.#urgent, ...this.#queues]) {
+      const item = waiting.get(conv);
+      if (item !== undefined) items.push(item);
+    }
+    return items;
   }
 
   #tick(): void {
@@ -185,7 +204,7 @@ export class Projector {
         if (item.dueAt > now || rows >= rowsMax) break;
         rows += 1 + (item.everyone ? item.actor.users.length : item.named.size);
         queue.delete(conv);
-        this.#writing.set(conv, item);
+        put(this.#writing, item);
       }
     }
     return this.#writing.size > 0;
@@ -229,6 +248,8 @@ export class Projector {
         const entry = item.actor.entryFor(user);
         if (entry !== undefined) this.#edge.deliver({ t: 'conversation', user, entry });
       }
+      const receipts = item.actor.receiptsOf(item.cursors);
+      if (receipts !== undefined) this.#edge.deliver(receipts);
     }
   }
 
@@ -240,9 +261,11 @@ export class Projector {
 
   /** Forgets those whom the write was about, but for whom a newer item will be written. */
   #forget(write: ProjectionWrite, item: Dirty): void {
-    const again = this.#find(write.conv);
-    const kept = new Set(again?.named);
-    if (again?.everyone === true) for (const user of again.actor.users) kept.add(user);
+    const kept = new Set<UserId>();
+    for (const { named, everyone, actor } of this.#itemsOf(write.conv)) {
+      for (const user of named) kept.add(user);
+      if (everyone) for (const user of actor.users) kept.add(user);
+    }
     for (const { user } of write.inbox) this.#forgetOne(user, write.conv, kept);
     for (const user of item.named) this.#forgetOne(user, write.conv, kept);
     // A member may have been remembered who is not to be shown the conversation yet.
@@ -255,4 +278,19 @@ export class Projector {
     convs?.delete(conv);
     if (convs?.size === 0) this.#remembered.delete(user);
   }
+}
+
+/** Adds an item to those of a conversation's that are there. */
+function put(items: Map<ConversationId, Dirty>, item: Dirty): void {
+  const { conv } = item.actor;
+  const present = items.get(conv);
+  if (present === undefined) {
+    items.set(conv, item);
+    return;
+  }
+  present.actor = item.actor;
+  present.everyone ||= item.everyone;
+  if (item.slot > 0) present.slot = present.slot > 0 ? Math.min(present.slot, item.slot) : item.slot;
+  for (const user of item.named) present.named.add(user);
+  for (const user of item.cursors) present.cursors.add(user);
 }

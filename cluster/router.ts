@@ -40,6 +40,6 @@ export class Router implements OwnerLink {
   /** Takes nothing in any more; what was taken in goes on. */
   stopIntake(): void {
     this.#draining = true;
-    this.#here.stopWalk();
+    this.#here.dirtyWalk.stop();
   }
 }

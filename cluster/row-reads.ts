@@ -1,7 +1,7 @@
 import type { Completion } from '../src/core/actor.ts';
 import type { Seq } from '../src/core/ids.ts';
 import type { Logger, MessageStore } from '../src/core/ports.ts';
-import type { ConversationRequest, SendRequest } from '../src/core/requests.ts';
+import type { ReadRequest, SendRequest } from '../src/core/requests.ts';
 
 /** What actors look up in the store; a read that fails completes too, as unavailable. */
 export class RowReads {
@@ -23,7 +23,7 @@ export class RowReads {
     }
   }
 
-  async fetch(request: ConversationRequest, seq: Seq): Promise<Completion> {
+  async fetch(request: ReadRequest, seq: Seq): Promise<Completion> {
     const { conv } = request;
     try {
       const rows = await this.#messages.read(conv, seq, seq, false, { rowsMax: 1, bytesMax: 1 });

@@ -37,6 +37,7 @@ class OwnerAppender implements Appender {
       left: 0,
       read: 0,
       readN: 0,
+      delivered: 0,
     }));
     const conversation = {
       conv,

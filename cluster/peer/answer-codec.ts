@@ -7,10 +7,27 @@
  */
 import type { NodeId } from '../../src/core/ids.ts';
 import { ERRORS, type ErrorCode } from '../../src/core/errors.ts';
-import type { AckAnswer, Answer, GrantAnswer, OkAnswer, PageAnswer } from '../../src/core/requests.ts';
+import type {
+  AckAnswer,
+  Answer,
+  GrantAnswer,
+  OkAnswer,
+  PageAnswer,
+  ReceiptsAnswer,
+} from '../../src/core/requests.ts';
 import { readU32, readU64, writeU32, writeU64 } from '../../src/protocol/message-frame.ts';
 import type { FrameSink } from './flow-sender.ts';
-import { FRAME, isConv, isCount, isOptional, isText, isUser, readFields, writeFields } from './frame.ts';
+import {
+  FRAME,
+  isConv,
+  isCount,
+  isOptional,
+  isReceipts,
+  isText,
+  isUser,
+  readFields,
+  writeFields,
+} from './frame.ts';
 
 const HEADER_BYTES = 24;
 const ACK_BYTES = 32;
@@ -30,6 +47,8 @@ export function writeAnswer(sink: FrameSink, ticket: number, answer: Answer): vo
       return writeFields(sink, FRAME.answer, [ticket, answer.t]);
     case 'ok':
       return writeFields(sink, FRAME.answer, [ticket, answer.t, answer.seq, answer.members]);
+    case 'receipts':
+      return writeFields(sink, FRAME.answer, [ticket, answer.t, answer.items, answer.read, answer.before]);
     case 'grant': {
       const { head, from, to, newestFirst, limit, moreBeyond } = answer;
       return writeFields(sink, FRAME.answer, [
@@ -127,6 +146,7 @@ export function readAnswer(bytes: Uint8Array, start: number, end: number): Ticke
 function answerOf(t: unknown, own: readonly unknown[]): Answer | undefined {
   if (t === 'ok') return okAnswer(own);
   if (t === 'grant') return grantAnswer(own);
+  if (t === 'receipts') return receiptsAnswer(own);
   const [code, message, retryAfterMs] = own;
   if (t !== 'error' || !isText(code) || !isText(message) || !isOptional(retryAfterMs, isCount))
     return undefined;
@@ -148,6 +168,11 @@ function grantAnswer([head, from, to, newestFirst, limit, moreBeyond]: readonly 
   if (!isCount(head) || !isCount(from) || !isCount(to) || !isCount(limit)) return undefined;
   if (typeof newestFirst !== 'boolean' || typeof moreBeyond !== 'boolean') return undefined;
   return { t: 'grant', head, from, to, newestFirst, limit, moreBeyond };
+}
+
+function receiptsAnswer([items, read, before]: readonly unknown[]): ReceiptsAnswer | undefined {
+  if (!isReceipts(items) || !isOptional(read, isCount) || !isOptional(before, isUser)) return undefined;
+  return { t: 'receipts', items, read: read ?? undefined, before: before ?? undefined };
 }
 
 /** The request belongs to another owner. */

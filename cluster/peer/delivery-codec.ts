@@ -5,10 +5,19 @@
  *   0 u8 0x45 | 1 3 B zero | 4 u32 set | 8 u64 the sending session (of this edge; 0: none) | 16 the `message` frame
  * A set names users: it goes once per change and not per event, so their names cost little, and no table of handles
  * has to be kept in step between two processes that lose packets. Arrays: set number, the number that it replaces
- * (0: none), conv, version, users; forget numbers; head conv, user, seq, n, unread; entry user, entry.
+ * (0: none), conv, version, users; forget numbers; head conv, user, seq, n, unread; entry user, entry; receipt set,
+ * items; typing set, user, on.
  */
 import type { Entry, Preview, Role } from '../../src/core/entry.ts';
-import type { Audience, EntryDelivery, HeadDelivery, MessageDelivery } from '../../src/core/requests.ts';
+import type {
+  Audience,
+  EntryDelivery,
+  HeadDelivery,
+  MessageDelivery,
+  Receipt,
+  ReceiptDelivery,
+  TypingDelivery,
+} from '../../src/core/requests.ts';
 import {
   MESSAGE_HEADER_BYTES,
   N_AT,
@@ -25,6 +34,7 @@ import {
   isConv,
   isCount,
   isOptional,
+  isReceipts,
   isText,
   isUser,
   isUsers,
@@ -135,6 +145,33 @@ export function writeEntry(sink: FrameSink, { user, entry }: EntryDelivery): voi
     removed,
     shown,
   ]);
+}
+
+/** To a recipient set, as an event is. */
+export function writeReceipt(sink: FrameSink, set: number, { items }: ReceiptDelivery): void {
+  writeFields(sink, FRAME.receipt, [set, items]);
+}
+
+export function readReceipt(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): { readonly set: number; readonly items: readonly Receipt[] } | undefined {
+  const [set, items] = readFields(bytes, start, end) ?? [];
+  return isCount(set) && isReceipts(items) ? { set, items } : undefined;
+}
+
+export function writeTyping(sink: FrameSink, set: number, { user, on }: TypingDelivery): void {
+  writeFields(sink, FRAME.typing, [set, user, on]);
+}
+
+export function readTyping(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): { readonly set: number; readonly user: string; readonly on: boolean } | undefined {
+  const [set, user, on] = readFields(bytes, start, end) ?? [];
+  return isCount(set) && isUser(user) && typeof on === 'boolean' ? { set, user, on } : undefined;
 }
 
 const KINDS: readonly unknown[] = ['direct', 'group', 'supergroup'];

@@ -1,5 +1,6 @@
 /** The types of the frames that go over a link, and what is common to those that are msgpack arrays. */
 import { isName, isUuid } from '../../src/core/ids.ts';
+import type { Receipt } from '../../src/core/requests.ts';
 import { packFrame, unpackFields } from '../../src/protocol/msgpack.ts';
 import { scanMsgpack } from '../../src/protocol/msgpack-scan.ts';
 import { type FrameSink, writeFrame } from './flow-sender.ts';
@@ -24,6 +25,8 @@ export const FRAME = {
   entry: 0x49,
   resync: 0x4a,
   snapshotWanted: 0x4b,
+  receipt: 0x4c,
+  typing: 0x4d,
 } as const;
 
 export type FrameType = (typeof FRAME)[keyof typeof FRAME];
@@ -59,6 +62,11 @@ export function isConv(value: unknown): value is string {
 }
 export function isUsers(value: unknown): value is string[] {
   return Array.isArray(value) && value.every(isUser);
+}
+export function isReceipts(value: unknown): value is Receipt[] {
+  return (
+    Array.isArray(value) && value.every((item) => isUser(item?.[0]) && isCount(item[1]) && isCount(item[2]))
+  );
 }
 /** Absent, or of the kind that `is` tells. */
 export function isOptional<T>(

@@ -36,6 +36,9 @@ export class Pending {
         return request.change !== undefined;
       case 'history':
       case 'read':
+      case 'delivered':
+      case 'typing':
+      case 'receipts':
         return false;
     }
   }

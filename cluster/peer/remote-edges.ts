@@ -2,10 +2,26 @@ import type { Bus } from '../../src/core/cluster-ports.ts';
 import type { Entry } from '../../src/core/entry.ts';
 import type { ConversationId, NodeId, UserId } from '../../src/core/ids.ts';
 import type { EdgeLink, Logger, OwnerLink, System } from '../../src/core/ports.ts';
-import type { Answer, ConversationRequest, Delivery, MessageDelivery } from '../../src/core/requests.ts';
+import type {
+  Answer,
+  Audience,
+  ConversationRequest,
+  Delivery,
+  MessageDelivery,
+  ReceiptDelivery,
+  TypingDelivery,
+} from '../../src/core/requests.ts';
 import { writeAnswer, writeRedirect } from './answer-codec.ts';
 import { PEER_BOUNDS, type PeerBounds } from './bounds.ts';
-import { writeEntry, writeEvent, writeForget, writeHead, writeSet } from './delivery-codec.ts';
+import {
+  writeEntry,
+  writeEvent,
+  writeForget,
+  writeHead,
+  writeReceipt,
+  writeSet,
+  writeTyping,
+} from './delivery-codec.ts';
 import { type Directory, FlowDirectory } from './directory.ts';
 import { EdgePeer } from './edge-peer.ts';
 import { FRAME } from './frame.ts';
@@ -145,10 +161,8 @@ export class RemoteEdges implements EdgeLink, LinkListener {
   }
 
   deliver(delivery: Delivery): void {
-    if (delivery.t === 'message') {
-      this.#event(delivery);
-      return;
-    }
+    if (delivery.t === 'message') return this.#event(delivery);
+    if (delivery.t === 'receipt' || delivery.t === 'typing') return this.#toSets(delivery);
     const { user } = delivery;
     const conv = delivery.t === 'head' ? delivery.conv : delivery.entry.conv;
     this.#news.told(user, conv, this.#options.system.monotonic(), !this.#allKnown);
@@ -165,14 +179,24 @@ export class RemoteEdges implements EdgeLink, LinkListener {
     for (const at of recipients.edges) {
       if (at.present.size === 0) continue;
       const { edge } = at;
-      if (at.mustSend) this.#sendSet(at, delivery);
+      if (at.mustSend) this.#sendSet(at, delivery.audience);
       const session = delivery.exceptEdge === edge.link.peer ? delivery.exceptSession : 0;
       writeEvent(edge.link, at.number, session, delivery.frame);
       edge.note(delivery.conv, undefined);
     }
   }
 
-  #sendSet(at: EdgeRecipients, { audience }: MessageDelivery): void {
+  /** What is no event of the log, to the recipients of events. */
+  #toSets(delivery: ReceiptDelivery | TypingDelivery): void {
+    for (const at of this.#recipients.of(delivery.audience).edges) {
+      if (at.present.size === 0) continue;
+      if (at.mustSend) this.#sendSet(at, delivery.audience);
+      if (delivery.t === 'receipt') writeReceipt(at.edge.link, at.number, delivery);
+      else writeTyping(at.edge.link, at.number, delivery);
+    }
+  }
+
+  #sendSet(at: EdgeRecipients, audience: Audience): void {
     const { edge } = at;
     const replaces = at.number;
     at.set = new Set(at.present);

@@ -2,11 +2,21 @@ import type { Bus } from '../../src/core/cluster-ports.ts';
 import { ERRORS, type ErrorCode } from '../../src/core/errors.ts';
 import type { ConversationId, NodeId, UserId } from '../../src/core/ids.ts';
 import type { EdgeLink, Logger, OwnerLink, System, Timer } from '../../src/core/ports.ts';
-import type { Audience, ConversationRequest } from '../../src/core/requests.ts';
+import { type Audience, type ConversationRequest, isFleeting } from '../../src/core/requests.ts';
 import { Announcements } from './announcements.ts';
 import { readAck, readAnswer, readPage, readRedirect, type TicketedAnswer } from './answer-codec.ts';
 import { PEER_BOUNDS, type PeerBounds } from './bounds.ts';
-import { eventSet, isEvent, readEntry, readEvent, readForget, readHead, readSet } from './delivery-codec.ts';
+import {
+  eventSet,
+  isEvent,
+  readEntry,
+  readEvent,
+  readForget,
+  readHead,
+  readReceipt,
+  readSet,
+  readTyping,
+} from './delivery-codec.ts';
 import { FRAME } from './frame.ts';
 import type { LinkListener, PeerLink } from './peer-link.ts';
 import { PeerLinks } from './peer-links.ts';
@@ -185,6 +195,10 @@ export class RemoteOwners implements OwnerLink, LinkListener {
         return this.#answer(link, readAnswer(bytes, start, end));
       case FRAME.redirect:
         return this.#redirect(link, readRedirect(bytes, start, end));
+      case FRAME.receipt:
+        return this.#receipt(link, readReceipt(bytes, start, end));
+      case FRAME.typing:
+        return this.#typing(link, readTyping(bytes, start, end));
       case FRAME.set:
         return this.#set(link, readSet(bytes, start, end));
       case FRAME.forget:
@@ -205,11 +219,35 @@ export class RemoteOwners implements OwnerLink, LinkListener {
 
   #event(link: PeerLink, bytes: Uint8Array, start: number, end: number): boolean {
     if (!isEvent(bytes, start, end)) return false;
-    const audience = this.#sets.get(link)?.get(eventSet(bytes, start));
-    // The set was lost with a part of the flow: the owner will tell of the conversation again.
-    if (audience === undefined) this.#options.metrics.counts.unknownSets++;
-    else this.#options.edge.deliver(readEvent(this.#options.id, audience, bytes, start, end));
+    const audience = this.#audienceOf(link, eventSet(bytes, start));
+    if (audience !== undefined)
+      this.#options.edge.deliver(readEvent(this.#options.id, audience, bytes, start, end));
     return true;
+  }
+
+  #receipt(link: PeerLink, receipt: ReturnType<typeof readReceipt>): boolean {
+    if (receipt === undefined) return false;
+    const { set, items } = receipt;
+    const audience = this.#audienceOf(link, set);
+    if (audience !== undefined)
+      this.#options.edge.deliver({ t: 'receipt', conv: audience.conv, audience, items });
+    return true;
+  }
+
+  #typing(link: PeerLink, typing: ReturnType<typeof readTyping>): boolean {
+    if (typing === undefined) return false;
+    const { set, user, on } = typing;
+    const audience = this.#audienceOf(link, set);
+    if (audience !== undefined)
+      this.#options.edge.deliver({ t: 'typing', conv: audience.conv, audience, user, on });
+    return true;
+  }
+
+  /** undefined: the set was lost with a part of the flow; the owner will tell of the conversation again. */
+  #audienceOf(link: PeerLink, set: number): Audience | undefined {
+    const audience = this.#sets.get(link)?.get(set);
+    if (audience === undefined) this.#options.metrics.counts.unknownSets++;
+    return audience;
   }
 
   #set(link: PeerLink, set: ReturnType<typeof readSet>): boolean {
@@ -307,7 +345,7 @@ export class RemoteOwners implements OwnerLink, LinkListener {
     for (const pending of this.#pending.all()) {
       const { request, submittedAt } = pending;
       if (now - submittedAt >= this.#bounds.requestDeadlineMs) this.#giveUp(pending);
-      else if (request.t === 'read' && now - submittedAt >= this.#bounds.readKeptMs)
+      else if (isFleeting(request) && now - submittedAt >= this.#bounds.readKeptMs)
         this.#pending.remove(pending);
       else if (this.#isDue(pending, now)) due.add(request.conv);
     }

@@ -163,7 +163,12 @@ export function readRequest(
       return change === 'malformed' ? undefined : { t, ...base, change, ...ticketed };
     }
     case 'read':
+    case 'delivered':
       return isCount(own[0]) ? { t, ...base, seq: own[0], ...ticketed } : undefined;
+    case 'typing':
+      return typeof own[0] === 'boolean' ? { t, ...base, on: own[0], ...ticketed } : undefined;
+    case 'receipts':
+      return receiptsRequest(base, ticketed, own);
     default:
       return undefined;
   }
@@ -182,7 +187,12 @@ function ownFields(request: Exclude<ConversationRequest, SendRequest>): unknown[
       return [change.op, change.op === 'role' ? change.roles : change.users];
     }
     case 'read':
+    case 'delivered':
       return [request.seq];
+    case 'typing':
+      return [request.on];
+    case 'receipts':
+      return [request.limit, request.seq, request.before];
   }
 }
 
@@ -215,6 +225,22 @@ function historyRequest(
     t: 'history',
     ...base,
     after: after ?? undefined,
+    before: before ?? undefined,
+    limit,
+    ...ticketed,
+  };
+}
+
+function receiptsRequest(
+  base: RequestBase,
+  ticketed: Ticketed,
+  [limit, seq, before]: readonly unknown[],
+): RemoteRequest | undefined {
+  if (!isInteger(limit) || !isOptional(seq, isCount) || !isOptional(before, isUser)) return undefined;
+  return {
+    t: 'receipts',
+    ...base,
+    seq: seq ?? undefined,
     before: before ?? undefined,
     limit,
     ...ticketed,

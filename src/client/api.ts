@@ -1,5 +1,5 @@
 import type { Entry, Role } from '../core/entry.ts';
-import type { Head, Message } from '../protocol/frames.ts';
+import type { Head, Message, Receipt, TypingEvent } from '../protocol/frames.ts';
 import type { ClientError } from './errors.ts';
 import type { ConnectionState } from './link.ts';
 
@@ -10,6 +10,10 @@ export interface ClientEvents {
   head: Head;
   /** The conversation as the user sees it now: new, changed, or left (`removed`). */
   conversation: Entry;
+  /** Members' cursors moved; without items, some were missed: ask `receipts`. */
+  receipt: Receipt;
+  /** Somebody else began to type, or stopped: said so, sent it, or was not heard of for 6 s. */
+  typing: TypingEvent;
   /** What is held of the conversation's log is no longer valid. */
   reset: { readonly conv: string };
   state: ConnectionState;
@@ -23,6 +27,14 @@ export interface MemberList {
   /** The seq of the last change of members. */
   readonly seq: number;
   readonly members: readonly (readonly [user: string, role: Role])[];
+}
+
+/** Whose cursors: of those who have the message `seq`, or of all. */
+export interface ReceiptsRange {
+  readonly seq?: number;
+  readonly before?: string;
+  /** 1–200, 50 by default. */
+  readonly limit?: number;
 }
 
 export type MemberChange =

@@ -1,29 +1,34 @@
 import type { Entry } from '../core/entry.ts';
-import { isUuid, uuidV7 } from '../core/ids.ts';
+import { uuidV7 } from '../core/ids.ts';
 import type { ConversationKind } from '../core/requests.ts';
 import type {
   ErrorFrame,
   Hello,
   Message,
-  Ok,
   Page,
+  ReceiptsPage,
   ServerFrame,
   Welcome,
   WireLimits,
 } from '../protocol/frames.ts';
 import { LIMITS } from '../protocol/limits.ts';
-import type { ClientEvents, MemberChange, MemberList } from './api.ts';
+import type { ClientEvents, MemberChange, MemberList, ReceiptsRange } from './api.ts';
+import { Cursors } from './cursors.ts';
 import { Directory } from './directory.ts';
 import { Emitter } from './emitter.ts';
-import { asError, ClientError } from './errors.ts';
+import { asError, ClientError, closedError } from './errors.ts';
 import { type ConnectionState, Link } from './link.ts';
 import { type ClientOptions, type Settings, settingsOf } from './options.ts';
 import { type Outgoing, Outbox, type Placed } from './outbox.ts';
-import { ReadMarks } from './read-marks.ts';
+import { untilOnline } from './ready.ts';
 import { type Answers, type Request, Requests } from './requests.ts';
+import { sendProblem } from './send-check.ts';
 import { deviceId, nextAttempt } from './storage.ts';
-import { type HistoryRange, Timeline, type TimelineOptions } from './timeline.ts';
+import { pageRest } from './sync.ts';
+import type { HistoryRange, Timeline, TimelineOptions } from './timeline.ts';
+import { Timelines } from './timelines.ts';
 import { Token } from './token.ts';
+import { Typing } from './typing.ts';
 
 /** A user's device, connected: sends until acked, keeps conversations and timelines up to date over reconnects. */
 export class Client extends Emitter<ClientEvents> {
@@ -33,10 +38,12 @@ export class Client extends Emitter<ClientEvents> {
   readonly #requests: Requests;
   readonly #outbox: Outbox;
   readonly #directory: Directory;
-  readonly #reads: ReadMarks;
+  readonly #cursors: Cursors;
   readonly #token: Token;
-  readonly #timelines = new Map<string, Timeline>();
+  readonly #timelines: Timelines;
+  readonly #typing: Typing;
   #user = '';
+  readonly #sender = () => ({ from: this.#user, device: this.device });
   #limits: WireLimits;
   #cursor: string | undefined;
   #lastId = 0;
@@ -64,19 +71,22 @@ export class Client extends Emitter<ClientEvents> {
     });
     const send = this.#link.send.bind(this.#link);
     this.#requests = new Requests({ ...settings, timeoutMs: settings.requestTimeoutMs, nextId, send });
-    this.#outbox = new Outbox({
-      ...settings,
-      nextId,
-      send,
-      settled: (outgoing, placed) => this.#settled(outgoing, placed),
-    });
+    const settled = this.#settled.bind(this);
+    this.#outbox = new Outbox({ ...settings, nextId, send, settled });
     this.#token = new Token(settings.token, {
       system,
       renew: (token) => this.#renewToken(token),
       failed: (error) => this.emit('error', new ClientError('unauthenticated', `token: ${error.message}`)),
     });
     this.#directory = new Directory({ ...settings, changed: (entry) => this.emit('conversation', entry) });
-    this.#reads = new ReadMarks(system, (conv, seq) => this.#link.send({ t: 'read', conv, seq }));
+    this.#cursors = new Cursors(system, send);
+    this.#typing = new Typing(system, send, (event) => this.emit('typing', event));
+    this.#timelines = new Timelines({
+      system,
+      sender: this.#sender,
+      history: (conv, range) => this.history(conv, range),
+      came: (message) => this.#came(message),
+    });
   }
 
   /** Connects now: after a `closed`, or to cut a wait short. */
@@ -86,7 +96,7 @@ export class Client extends Emitter<ClientEvents> {
 
   /** Hangs up for good; what is unanswered is rejected with `closed`. */
   close(): void {
-    this.#reads.flush();
+    this.#cursors.read.flush();
     this.#link.stop('closed');
   }
 
@@ -105,18 +115,7 @@ export class Client extends Emitter<ClientEvents> {
 
   /** Resolves once connected; rejects with a ClientError if the server bars us. */
   ready(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const settle = (state: ConnectionState): boolean => {
-        if (state.is === 'online') resolve();
-        else if (state.is === 'closed') reject(closedError(state));
-        else return false;
-        return true;
-      };
-      if (settle(this.state)) return;
-      const off = this.on('state', (state) => {
-        if (settle(state)) off();
-      });
-    });
+    return untilOnline(this.state, (listener) => this.on('state', listener));
   }
 
   /**
@@ -132,6 +131,7 @@ export class Client extends Emitter<ClientEvents> {
     try {
       const [outgoing, promise] = this.#outbox.add(conv, cmid, body, options.kind ?? 'text');
       this.#timelines.get(conv)?.sending(outgoing);
+      this.#typing.sent(conv);
       return promise;
     } catch (error) {
       return Promise.reject(asError(error));
@@ -165,20 +165,42 @@ export class Client extends Emitter<ClientEvents> {
 
   /** Who the members are. */
   async members(conv: string): Promise<MemberList> {
-    const ok = await this.#call({ t: 'members', conv });
-    return { seq: ok.seq ?? 0, members: ok.members ?? [] };
+    const { seq = 0, members = [] } = await this.#call({ t: 'members', conv });
+    return { seq, members };
   }
 
   /** Changes who the members are; resolves with the seq of the change. */
   async changeMembers(conv: string, change: MemberChange): Promise<number> {
-    const ok: Ok = await this.#call({ t: 'members', conv, ...change });
-    return ok.seq ?? 0;
+    return (await this.#call({ t: 'members', conv, ...change })).seq ?? 0;
+  }
+
+  /** Other members' cursors, as far as the server has them by now. */
+  receipts(conv: string, range: ReceiptsRange = {}): Promise<ReceiptsPage> {
+    return this.#call({ t: 'receipts', conv, ...range });
   }
 
   /** The user has read up to `seq`. Told to the server at once (a stream of them every 200 ms), or after reconnecting. */
   read(conv: string, seq: number): void {
     const n = this.#timelines.get(conv)?.messages.findLast((message) => message.seq <= seq)?.n;
-    if (this.#directory.read(conv, seq, n)) this.#reads.add(conv, this.#directory.get(conv)?.read ?? seq);
+    if (this.#directory.read(conv, seq, n))
+      this.#cursors.read.add(conv, this.#directory.get(conv)?.read ?? seq);
+  }
+
+  /** The user types, or has stopped; say so at each key, it is told every 3 s. */
+  typing(conv: string, on = true): void {
+    this.#typing.set(conv, on);
+  }
+
+  /** Read cursors that are not durable yet: told to the server again until they are. */
+  get unconfirmedReads(): number {
+    return this.#cursors.read.size;
+  }
+
+  /** All up to `seq` is on this device. A timeline says so by itself, and so does what comes in order. */
+  delivered(conv: string, seq: number): void {
+    const entry = this.#directory.get(conv);
+    if (entry !== undefined && entry.removed === undefined && seq > entry.read)
+      this.#cursors.delivered.add(conv, seq);
   }
 
   /** The conversations known, the most recently active first. */
@@ -199,17 +221,7 @@ export class Client extends Emitter<ClientEvents> {
   timeline(conv: string, options: TimelineOptions = {}): Timeline {
     const open = this.#timelines.get(conv);
     if (open !== undefined) return open;
-    if (this.#timelines.size >= LIMITS.havePairsMax) {
-      throw new ClientError('outbox_full', `${LIMITS.havePairsMax} timelines are open: close some`);
-    }
-    const source = {
-      system: this.#settings.system,
-      sender: () => ({ from: this.#user, device: this.device }),
-      history: (range: HistoryRange) => this.history(conv, range),
-      closed: () => void this.#timelines.delete(conv),
-    };
-    const timeline = new Timeline(conv, source, options);
-    this.#timelines.set(conv, timeline);
+    const timeline = this.#timelines.open(conv, options);
     for (const outgoing of this.#outbox.list(conv)) timeline.sending(outgoing);
     timeline.headIs(this.#directory.get(conv)?.head ?? 0);
     return timeline;
@@ -218,13 +230,7 @@ export class Client extends Emitter<ClientEvents> {
   #refusal(conv: string, body: string | Uint8Array): ClientError | undefined {
     const { state } = this.#link;
     if (state.is === 'closed') return closedError(state);
-    if (!isUuid(conv)) return new ClientError('invalid', `conv: ${conv} is not a UUID in lower case`);
-    if (typeof body === 'string' && /\p{Surrogate}/u.test(body)) {
-      return new ClientError('invalid', 'body: holds half a surrogate pair, which UTF-8 cannot');
-    }
-    const bytes = typeof body === 'string' ? utf8Bytes(body) : body.length;
-    if (bytes <= this.#limits.bodyBytesMax) return undefined;
-    return new ClientError('too_large', `body: ${bytes} bytes, of at most ${this.#limits.bodyBytesMax}`);
+    return sendProblem(conv, body, this.#limits.bodyBytesMax);
   }
 
   #call<T extends keyof Answers>(frame: Request<T> & { t: T }): Promise<Answers[T]> {
@@ -235,17 +241,13 @@ export class Client extends Emitter<ClientEvents> {
   async #hello(): Promise<Hello> {
     const { storage, system } = this.#settings;
     const token = await this.#token.read();
-    const have: [string, number][] = [];
-    for (const timeline of this.#timelines.values()) {
-      if (timeline.have !== undefined) have.push([timeline.conv, timeline.have]);
-    }
     return {
       t: 'hello',
       token,
       device: this.device,
       attempt: nextAttempt(storage, this.device, system.now()),
       cursor: this.#cursor,
-      have: have.length > 0 ? have : undefined,
+      have: this.#timelines.have(),
     };
   }
 
@@ -258,10 +260,11 @@ export class Client extends Emitter<ClientEvents> {
     this.#limits = welcome.limits;
     this.#directory.user = welcome.user;
     for (const entry of welcome.conversations) this.#directory.replace(entry);
-    this.#reads.resend((conv, seq) => this.#directory.read(conv, seq, undefined));
-    for (const [conv, timeline] of [...this.#timelines]) {
+    this.#cursors.read.online((conv, seq) => this.#directory.read(conv, seq, undefined));
+    this.#cursors.delivered.online((conv, seq) => seq > (this.#directory.get(conv)?.read ?? 0));
+    for (const timeline of this.#timelines.all()) {
       timeline.online();
-      this.#checkTimeline(conv);
+      this.#checkTimeline(timeline.conv);
     }
     this.#outbox.online();
     this.#requests.pump();
@@ -274,22 +277,17 @@ export class Client extends Emitter<ClientEvents> {
   /** Pages the rest of what `welcome` began; the new cursor counts once all of it is here. */
   async #sync(welcome: Welcome): Promise<void> {
     const epoch = ++this.#syncEpoch;
-    let { more, before } = welcome;
-    while (more) {
-      const page = await this.#call({
-        t: 'conversations',
-        before,
-        limit: LIMITS.conversationsLimitMax,
-      });
-      if (epoch !== this.#syncEpoch) return;
-      for (const entry of page.conversations) {
+    const limit = LIMITS.conversationsLimitMax;
+    const isWhole = await pageRest(
+      welcome,
+      (before) => this.#call({ t: 'conversations', before, limit }),
+      (entry) => {
         this.#directory.merge(entry);
         this.#checkTimeline(entry.conv);
-      }
-      ({ more, before } = page);
-      if (more && before === undefined)
-        throw new ClientError('internal', 'conversations: more without before');
-    }
+      },
+      () => epoch !== this.#syncEpoch,
+    );
+    if (!isWhole) return;
     this.#cursor = welcome.cursor;
     this.emit('synced', undefined);
   }
@@ -306,6 +304,7 @@ export class Client extends Emitter<ClientEvents> {
 
   #offline(): void {
     this.#syncEpoch++;
+    this.#typing.offline();
     this.#requests.offline();
     this.#outbox.offline();
   }
@@ -318,7 +317,7 @@ export class Client extends Emitter<ClientEvents> {
       this.#requests.offline();
       this.#requests.fail(error);
       this.#outbox.fail(error);
-      this.#reads.stop();
+      this.#cursors.stop();
     }
     this.emit('state', state);
   }
@@ -336,6 +335,11 @@ export class Client extends Emitter<ClientEvents> {
       case 'conversation':
         this.#directory.conversation(frame);
         return this.#checkTimeline(frame.conv);
+      case 'receipt':
+        this.#cursors.receipt(frame, this.#user);
+        return this.emit('receipt', frame);
+      case 'typing':
+        return this.#typing.event(frame);
       case 'reset':
         this.#timelines.get(frame.conv)?.reset();
         return this.emit('reset', { conv: frame.conv });
@@ -345,6 +349,7 @@ export class Client extends Emitter<ClientEvents> {
       case 'page':
       case 'created':
       case 'conversations':
+      case 'receipts':
         return this.#requests.answered(frame);
       case 'pong':
       case 'welcome':
@@ -354,10 +359,20 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   #message(message: Message): void {
+    const { conv, seq } = message;
+    const isNext = seq === (this.#directory.get(conv)?.head ?? -1) + 1;
     this.#directory.message(message);
     this.#noticeOwn(message);
-    this.#timelines.get(message.conv)?.receive(message);
+    this.#typing.ended(conv, message.from);
+    const timeline = this.#timelines.get(conv);
+    timeline?.receive(message);
+    if (timeline === undefined && isNext) this.#came(message);
     this.emit('message', message);
+  }
+
+  /** The last of what is on this device without a gap. */
+  #came({ conv, seq, from }: Message): void {
+    if (this.#settings.reportDelivered && from !== this.#user) this.delivered(conv, seq);
   }
 
   /** One's own message in the log is as good as its ack. */
@@ -369,26 +384,15 @@ export class Client extends Emitter<ClientEvents> {
   #settled(outgoing: Outgoing, placed: Placed | undefined): void {
     if (placed !== undefined) {
       const { conv, cmid, kind, body } = outgoing;
-      const sender = { from: this.#user, device: this.device };
-      this.#directory.message({ t: 'message', conv, cmid, kind, body, n: 0, ...placed, ...sender });
+      this.#directory.message({ t: 'message', conv, cmid, kind, body, n: 0, ...placed, ...this.#sender() });
     }
     this.#timelines.get(outgoing.conv)?.settled(outgoing, placed);
   }
 
   #error(error: ErrorFrame): void {
     if (this.#outbox.refused(error) || this.#requests.refused(error)) return;
-    this.emit(
-      'error',
-      new ClientError(error.code, error.re ? `${error.re}: ${error.message}` : error.message),
-    );
+    this.#cursors.refused(error);
+    const text = error.re ? `${error.re}: ${error.message}` : error.message;
+    this.emit('error', new ClientError(error.code, text));
   }
-}
-
-function closedError(state: { readonly reason: string }): ClientError {
-  const code = state.reason === 'unauthenticated' ? 'unauthenticated' : 'closed';
-  return new ClientError(code, `the connection is closed: ${state.reason}`);
-}
-
-function utf8Bytes(text: string): number {
-  return text.length * 3 <= LIMITS.bodyBytesMax ? text.length : new TextEncoder().encode(text).length;
 }

@@ -47,26 +47,27 @@ export class Directory {
     return sum;
   }
 
-  /** An entry of `welcome`: the server's word at the start of a connection. */
+  /** An entry of `welcome`: the server's word at the start of a connection, whatever was known before. */
   replace(entry: Entry): void {
-    this.#set({ entry, readN: entry.n - entry.unread });
+    const known = this.#known.get(entry.conv);
+    if (known !== undefined && known.entry.head <= entry.head) this.#renew(known, entry);
+    else this.#set({ entry, readN: entry.n - entry.unread });
   }
 
   /** An entry of a page, which may be older than the events seen since `welcome`. */
   merge(entry: Entry): void {
     const known = this.#known.get(entry.conv);
-    if (known === undefined || known.entry.head <= entry.head) return this.replace(entry);
-    const { head, n, ts, preview, read, unread } = known.entry;
-    this.#set({ entry: { ...entry, head, n, ts, preview, read, unread }, readN: known.readN });
+    if (known === undefined) this.replace(entry);
+    else this.#renew(known, entry);
   }
 
   conversation(event: ConversationEvent): void {
     const { t: _, ...fields } = event;
+    const known = this.#known.get(event.conv);
     if (event.kind !== undefined && event.role !== undefined && event.head !== undefined) {
-      this.replace({ ...EMPTY, ...(fields as Partial<Entry>), conv: event.conv });
+      this.merge({ ...EMPTY, ...(fields as Partial<Entry>), conv: event.conv });
       return;
     }
-    const known = this.#known.get(event.conv);
     if (known === undefined) return;
     const entry = { ...known.entry };
     for (const [name, value] of Object.entries(fields)) {
@@ -75,12 +76,29 @@ export class Directory {
     this.#set({ entry, readN: entry.n - entry.unread });
   }
 
+  /** What was known stays where the entry is older: neither heads nor cursors fall, and owners may follow one another. */
+  #renew(known: Known, entry: Entry): void {
+    if (entry.removed !== known.entry.removed) {
+      this.#set({ entry, readN: entry.n - entry.unread });
+      return;
+    }
+    const { head, n, ts, preview } = known.entry.head > entry.head ? known.entry : entry;
+    const isBehind = known.entry.read > entry.read;
+    const read = isBehind ? known.entry.read : entry.read;
+    const readN = isBehind ? known.readN : entry.n - entry.unread;
+    const unread = unreadOf(read, readN, head, n, known.entry.unread);
+    this.#set({ entry: { ...entry, head, n, ts, preview, read, unread }, readN });
+  }
+
   head(event: Head): void {
     const known = this.#known.get(event.conv);
     if (known === undefined || event.seq < known.entry.head) return;
     const { entry } = known;
-    const unread = event.unread ?? Math.max(0, event.n - (known.readN ?? event.n));
-    this.#set({ entry: { ...entry, head: event.seq, n: event.n, unread }, readN: event.n - unread });
+    const { seq: head, n } = event;
+    // What it says may be of a cursor that has moved since.
+    const most = unreadOf(entry.read, known.readN, head, n, event.unread ?? 0);
+    const unread = Math.min(event.unread ?? most, most);
+    this.#set({ entry: { ...entry, head, n, unread }, readN: n - unread });
   }
 
   /** An event of the log, from the server or acked to us (then `n` may be 0: not known). */
@@ -92,7 +110,8 @@ export class Directory {
     const isOwn = message.from === this.#user && !isSystem;
     if (message.seq > entry.head) {
       const n = message.n > 0 || isSystem ? message.n : entry.n + 1;
-      if (readN === undefined && message.seq === entry.head + 1) readN = isSystem ? n : n - 1;
+      const isNext = entry.read === entry.head && message.seq === entry.head + 1;
+      if (readN === undefined && isNext) readN = isSystem ? n : n - 1;
       entry = {
         ...entry,
         head: message.seq,
@@ -137,6 +156,12 @@ export class Directory {
       if (oldest === undefined || entry.ts < oldest.ts) oldest = entry;
     if (oldest !== undefined) this.#known.delete(oldest.conv);
   }
+}
+
+/** Of `n` messages up to `head`, with `readN` up to `read`; where that is not known, it is as said. */
+function unreadOf(read: number, readN: number | undefined, head: number, n: number, said: number): number {
+  if (read >= head) return 0;
+  return readN === undefined ? said : Math.max(0, n - readN);
 }
 
 const EMPTY = {

@@ -28,3 +28,9 @@ export class ClientError extends Error {
 export function asError(value: unknown): Error {
   return value instanceof Error ? value : new Error(String(value));
 }
+
+/** What becomes of requests when the connection will not come back. */
+export function closedError(state: { readonly reason: string }): ClientError {
+  const code = state.reason === 'unauthenticated' ? 'unauthenticated' : 'closed';
+  return new ClientError(code, `the connection is closed: ${state.reason}`);
+}

@@ -5,8 +5,17 @@ import { jsonCodec } from './json-codec.ts';
 import type { ClientOptions } from './options.ts';
 
 export type { Entry, Preview, Role } from '../core/entry.ts';
-export type { Head, Message, Page, WireLimits } from '../protocol/frames.ts';
-export type { ClientEvents, MemberChange, MemberList } from './api.ts';
+export type {
+  Head,
+  Message,
+  Page,
+  Receipt,
+  ReceiptItem,
+  ReceiptsPage,
+  TypingEvent,
+  WireLimits,
+} from '../protocol/frames.ts';
+export type { ClientEvents, MemberChange, MemberList, ReceiptsRange } from './api.ts';
 export { Client } from './client.ts';
 export { ClientError, type ClientErrorCode } from './errors.ts';
 export type { ConnectionState } from './link.ts';

@@ -29,6 +29,8 @@ export interface ClientOptions {
   readonly inFlightMax?: number;
   readonly inFlightTotalMax?: number;
   readonly conversationsMax?: number;
+  /** Whether the server is told what has come to this device, for others to see (true). */
+  readonly reportDelivered?: boolean;
 }
 
 export type Settings = Required<Omit<ClientOptions, 'device' | 'url'>> & {
@@ -44,6 +46,7 @@ const DEFAULTS = {
   inFlightMax: 256,
   inFlightTotalMax: 2_048,
   conversationsMax: 10_000,
+  reportDelivered: true,
 } as const;
 
 /** Until `welcome` says. */

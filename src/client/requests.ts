@@ -1,5 +1,13 @@
 import { LIMITS } from '../protocol/limits.ts';
-import type { ClientFrame, ConversationsPage, Created, ErrorFrame, Ok, Page } from '../protocol/frames.ts';
+import type {
+  ClientFrame,
+  ConversationsPage,
+  Created,
+  ErrorFrame,
+  Ok,
+  Page,
+  ReceiptsPage,
+} from '../protocol/frames.ts';
 import { backoffMs } from './backoff.ts';
 import { ClientError } from './errors.ts';
 import type { Cancel, ClientSystem } from './system.ts';
@@ -11,8 +19,9 @@ export interface Answers {
   create: Created;
   history: Page;
   members: Ok;
+  receipts: ReceiptsPage;
 }
-export type Answer = Ok | ConversationsPage | Created | Page;
+export type Answer = Ok | ConversationsPage | Created | Page | ReceiptsPage;
 export type Request<T extends keyof Answers> = Omit<Extract<ClientFrame, { t: T }>, 'id'>;
 
 const ANSWERED_BY = {
@@ -21,6 +30,7 @@ const ANSWERED_BY = {
   create: 'created',
   history: 'page',
   members: 'ok',
+  receipts: 'receipts',
 } as const satisfies Record<keyof Answers, Answer['t']>;
 
 export interface RequestsOptions {

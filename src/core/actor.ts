@@ -1,6 +1,13 @@
 import type { Entry } from './entry.ts';
 import type { ConversationId, Seq, UserId } from './ids.ts';
-import type { Answer, ConversationRequest, Delivery, SendRequest } from './requests.ts';
+import type {
+  Answer,
+  ConversationRequest,
+  Delivery,
+  ReadRequest,
+  ReceiptDelivery,
+  SendRequest,
+} from './requests.ts';
 import type {
   AppendBatch,
   ConversationRow,
@@ -37,10 +44,12 @@ export interface Outbox {
   publish(delivery: Delivery): void;
   /** Committed state has changed, for everyone (undefined) or for one user alone: have it projected, coalesced. */
   project(user: UserId | undefined): void;
+  /** A member's cursor has moved: have it written, and then shown to the others. */
+  receipt(user: UserId): void;
   /** Looks an id up among those that left the window; completes as `lookedUp`. */
   lookUp(request: SendRequest): void;
   /** Asks for one committed row; completes as `fetched`. */
-  fetch(request: ConversationRequest, seq: Seq): void;
+  fetch(request: ReadRequest, seq: Seq): void;
   /** The actor has nothing worth keeping in memory. */
   passivate(): void;
 }
@@ -49,7 +58,7 @@ export interface Outbox {
 export type Completion =
   | { readonly t: 'appended'; readonly batch: AppendBatch; readonly outcome: AppendOutcome }
   | { readonly t: 'lookedUp'; readonly request: SendRequest; readonly outcome: LookUpOutcome }
-  | { readonly t: 'fetched'; readonly request: ConversationRequest; readonly row: StoredRow | undefined };
+  | { readonly t: 'fetched'; readonly request: ReadRequest; readonly row: StoredRow | undefined };
 
 /**
  * committed: durable, and the fence still ours. fenced: another term owns the conversation. unavailable:
@@ -85,6 +94,8 @@ export interface ConversationActor extends Actor<ConversationMessage> {
   projection(users: ReadonlySet<UserId> | undefined): ProjectionWrite;
   /** The write is durable. */
   projected(write: ProjectionWrite): void;
+  /** What all members may be told of these members' cursors; undefined: nothing. */
+  receiptsOf(users: ReadonlySet<UserId>): ReceiptDelivery | undefined;
   /** The members, current ones alone. */
   readonly users: readonly UserId[];
   /** The conversation as a member, or one who just ceased to be one, sees it. */

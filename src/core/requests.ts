@@ -68,10 +68,51 @@ export interface ReadRequest extends RequestBase {
   readonly seq: Seq;
 }
 
-export type ConversationRequest = SendRequest | CreateRequest | HistoryRequest | MembersRequest | ReadRequest;
+/** A device of the user has all up to `seq`. */
+export interface DeliveredRequest extends RequestBase {
+  readonly t: 'delivered';
+  readonly seq: Seq;
+}
 
-/** The one answer that a request with an id gets (a `read` gets one only when it fails). */
-export type Answer = AckAnswer | CreatedAnswer | PageAnswer | GrantAnswer | OkAnswer | ErrorAnswer;
+/** The user began to type, or stopped. */
+export interface TypingRequest extends RequestBase {
+  readonly t: 'typing';
+  readonly on: boolean;
+}
+
+export interface ReceiptsRequest extends RequestBase {
+  readonly t: 'receipts';
+  /** Of whom this has reached; undefined: of all. */
+  readonly seq: Seq | undefined;
+  /** The last user of the page before. */
+  readonly before: UserId | undefined;
+  readonly limit: number;
+}
+
+export type ConversationRequest =
+  | SendRequest
+  | CreateRequest
+  | HistoryRequest
+  | MembersRequest
+  | ReadRequest
+  | DeliveredRequest
+  | TypingRequest
+  | ReceiptsRequest;
+
+/** Whether a request has no answer: what is lost of it is said again, or matters no more. */
+export function isFleeting({ t }: ConversationRequest): boolean {
+  return t === 'read' || t === 'delivered' || t === 'typing';
+}
+
+/** The one answer that a request with an id gets (what has none gets one only when it fails). */
+export type Answer =
+  | AckAnswer
+  | CreatedAnswer
+  | PageAnswer
+  | GrantAnswer
+  | OkAnswer
+  | ReceiptsAnswer
+  | ErrorAnswer;
 
 export interface AckAnswer {
   readonly t: 'ack';
@@ -106,6 +147,17 @@ export interface OkAnswer {
   readonly seq: Seq;
   readonly members: readonly (readonly [UserId, Role])[] | undefined;
 }
+/** A member's cursors. */
+export type Receipt = readonly [user: UserId, delivered: Seq, read: Seq];
+
+export interface ReceiptsAnswer {
+  readonly t: 'receipts';
+  readonly items: readonly Receipt[];
+  /** How many of the others have read what was asked about. */
+  readonly read: number | undefined;
+  /** Where the next page goes on; undefined: there is none. */
+  readonly before: UserId | undefined;
+}
 export interface ErrorAnswer {
   readonly t: 'error';
   readonly code: ErrorCode;
@@ -124,7 +176,7 @@ export interface Audience {
 }
 
 /** What an owner sends to edges. Deliveries of one conversation are in order. */
-export type Delivery = MessageDelivery | HeadDelivery | EntryDelivery;
+export type Delivery = MessageDelivery | HeadDelivery | EntryDelivery | ReceiptDelivery | TypingDelivery;
 
 export interface MessageDelivery {
   readonly t: 'message';
@@ -152,4 +204,19 @@ export interface EntryDelivery {
   readonly t: 'conversation';
   readonly user: UserId;
   readonly entry: Entry;
+}
+/** Cursors that moved, to all members: at most once per conversation and second. */
+export interface ReceiptDelivery {
+  readonly t: 'receipt';
+  readonly conv: ConversationId;
+  readonly audience: Audience;
+  readonly items: readonly Receipt[];
+}
+/** To all members but the one who types. Never told again: it is of the moment. */
+export interface TypingDelivery {
+  readonly t: 'typing';
+  readonly conv: ConversationId;
+  readonly audience: Audience;
+  readonly user: UserId;
+  readonly on: boolean;
 }

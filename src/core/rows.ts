@@ -75,6 +75,8 @@ export interface MemberRow {
   /** The read cursor, and the number of messages up to it. */
   readonly read: Seq;
   readonly readN: number;
+  /** What a device of the member's has: never below `read`. */
+  readonly delivered: Seq;
 }
 
 /** A user's row of a conversation in the user's own partition: all that `welcome` needs. */

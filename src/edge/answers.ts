@@ -83,6 +83,15 @@ export class Answers {
       case 'ok':
         replies.frame(session, { t: 'ok', id, seq: answer.seq, members: answer.members }, '');
         return;
+      case 'receipts': {
+        const { items, read, before } = answer;
+        replies.frame(
+          session,
+          { t: 'receipts', id, conv, items, read, before, more: before !== undefined },
+          '',
+        );
+        return;
+      }
       case 'error':
         replies.error(session, id, { re: request.t }, answer.code, answer.message, answer.retryAfterMs);
         return;

@@ -7,7 +7,7 @@ import type { EdgeBounds } from './bounds.ts';
 import type { EdgeMetrics } from './edge-metrics.ts';
 import type { SessionCloser } from './farewell.ts';
 import { type Mark, Marks, raiseCursor } from './marks.ts';
-import { entryFrame, headFrame, type Replies } from './replies.ts';
+import { entryFrame, headFrame, receiptFrame, type Replies } from './replies.ts';
 import type { Session } from './session.ts';
 
 /** Rows read at the same time for one session. */
@@ -42,15 +42,9 @@ export class Backlog {
 
   /** Marks an event for a session that can't be sent it now. */
   miss(session: Session, delivery: Delivery): void {
-    if (session.mode === 'closed') return;
+    if (session.mode === 'closed' || delivery.t === 'typing') return; // that is of the moment
     const marks = this.#marksOf(session);
-    const kept =
-      delivery.t === 'message'
-        ? marks.event(delivery.conv, delivery.seq, delivery.n)
-        : delivery.t === 'head'
-          ? marks.head(delivery.conv, delivery.seq, delivery.n, delivery.unread)
-          : marks.entry(delivery.entry);
-    if (!kept) this.#overflow(session);
+    if (!marked(marks, delivery)) this.#overflow(session);
     else if (session.mode === 'push') this.#hold(session, convOf(delivery));
   }
 
@@ -129,7 +123,7 @@ export class Backlog {
     const missing: [ConversationId, Mark][] = [];
     for (const item of session.marks?.entries() ?? []) {
       const [conv, mark] = item;
-      const needed = mark.entry === undefined && (mark.readN < 0 || !session.hasSeen(conv));
+      const needed = mark.entry === undefined && ((mark.seq > 0 && mark.readN < 0) || !session.hasSeen(conv));
       if (!needed || mark.rowless) continue;
       missing.push(item);
       if (missing.length === ROWS_PER_READ) break;
@@ -201,12 +195,27 @@ export class Backlog {
     }
     if (mark.seq > (entry?.head ?? 0))
       replies.frame(session, headFrame(conv, mark.seq, mark.n, unreadOf(mark)), conv);
+    if (mark.receipts) replies.frame(session, receiptFrame(conv, []), conv);
   }
 
   /** Remembers that the session was shown the conversation. */
   show(session: Session, conv: ConversationId): void {
     if (session.listed !== undefined && session.listed.size < this.#options.bounds.listedMax)
       session.listed.add(conv);
+  }
+}
+
+/** False: there is no room to remember it. */
+function marked(marks: Marks, delivery: Exclude<Delivery, { t: 'typing' }>): boolean {
+  switch (delivery.t) {
+    case 'message':
+      return marks.event(delivery.conv, delivery.seq, delivery.n);
+    case 'head':
+      return marks.head(delivery.conv, delivery.seq, delivery.n, delivery.unread);
+    case 'receipt':
+      return marks.receipt(delivery.conv);
+    case 'conversation':
+      return marks.entry(delivery.entry);
   }
 }
 

@@ -1,6 +1,13 @@
 import type { Entry } from '../core/entry.ts';
 import type { ConversationId, UserId } from '../core/ids.ts';
-import type { Delivery, EntryDelivery, HeadDelivery, MessageDelivery } from '../core/requests.ts';
+import type {
+  Delivery,
+  EntryDelivery,
+  HeadDelivery,
+  MessageDelivery,
+  ReceiptDelivery,
+  TypingDelivery,
+} from '../core/requests.ts';
 import type { Audiences, LocalAudience } from './audiences.ts';
 import type { Backlog } from './backlog.ts';
 import type { EdgeBounds } from './bounds.ts';
@@ -50,6 +57,9 @@ export class FanOut {
         return this.#head(delivery, this.#sessionsOf(delivery.user));
       case 'conversation':
         return this.#entry(delivery, this.#sessionsOf(delivery.user));
+      case 'receipt':
+      case 'typing':
+        return this.#aside(delivery);
     }
   }
 
@@ -147,6 +157,24 @@ export class FanOut {
   }
 
   /**
+   * What is no event of the log, to whom was shown the conversation. An audience of before the last event's brings
+   * nobody back.
+   */
+  #aside(delivery: ReceiptDelivery | TypingDelivery): void {
+    const { audiences } = this.#options;
+    const { conv, audience } = delivery;
+    const local = audiences.get(conv);
+    const isPast = local !== undefined && audience.version < local.audience.version;
+    const frames = new EventFrames(delivery);
+    for (const user of audience.users) {
+      const isTyping = delivery.t === 'typing' && delivery.user === user;
+      if (isTyping || (isPast && !audiences.includes(local, user))) continue;
+      for (const session of [...this.#sessionsOf(user)])
+        if (session.hasSeen(conv)) this.#tell(session, frames, conv);
+    }
+  }
+
+  /**
    * Whether an entry certainly is of before what was forwarded: an owner's entries have its head, so a member who is
    * not among the recipients of an event beyond it was removed since, or is told of it anew; one who is among them
    * came back after a removal before it.
@@ -165,7 +193,7 @@ export class FanOut {
     if (session.mode !== 'push' || session.marks?.has(conv) === true) {
       backlog.miss(session, delivery);
     } else if (delivery.t === 'conversation' || session.hasSeen(conv)) {
-      if (!this.#push(session, frames, conv) || delivery.t === 'head') return;
+      if (!this.#push(session, frames, conv) || delivery.t !== 'conversation') return;
       backlog.show(session, conv);
       audiences.placeIn(session, conv);
     } else {

@@ -13,7 +13,16 @@ import type { OpenRequests } from './open-requests.ts';
 import type { Pages } from './pages.ts';
 import type { SendRate } from './registry.ts';
 import { type Replies, RETRY_AFTER_MS } from './replies.ts';
-import { createRequest, historyRequest, membersRequest, readRequest, sendRequest } from './requests.ts';
+import {
+  createRequest,
+  deliveredRequest,
+  historyRequest,
+  membersRequest,
+  readRequest,
+  receiptsRequest,
+  sendRequest,
+  typingRequest,
+} from './requests.ts';
 import type { Session } from './session.ts';
 
 export interface IntakeOptions {
@@ -87,7 +96,7 @@ export class Intake {
     const refused = this.#connectionRefuses(session, frame);
     if (refused !== undefined) {
       if (frame.t === 'send') this.#holdLane(session, frame.conv, refused);
-      const [id, conv] = frame.t === 'read' ? [0, frame.conv] : [frame.id, undefined];
+      const [id, conv] = 'id' in frame ? [frame.id, undefined] : [0, frame.conv];
       replies.error(session, id, { re: frame.t, conv }, refused.code, refused.message, refused.retryAfterMs);
       return;
     }
@@ -104,6 +113,12 @@ export class Intake {
         return this.#submit(session, membersRequest(this.#options.id, session, frame satisfies Members));
       case 'read':
         return this.#options.owners().submit(readRequest(this.#options.id, session, frame satisfies Read));
+      case 'delivered':
+        return this.#options.owners().submit(deliveredRequest(this.#options.id, session, frame));
+      case 'typing':
+        return this.#options.owners().submit(typingRequest(this.#options.id, session, frame));
+      case 'receipts':
+        return this.#submit(session, receiptsRequest(this.#options.id, session, frame));
       case 'auth':
         this.#options.open.open(session, frame.id);
         return greeting.auth(session, frame);
@@ -122,7 +137,7 @@ export class Intake {
       const message = 'Too many frames from this connection.';
       return { code: 'rate_limited', message, retryAfterMs: session.frames.retryAfterMs(perSecond) };
     }
-    if (frame.t !== 'ping' && frame.t !== 'read' && open.count(session) >= LIMITS.openRequestsMax)
+    if (frame.t !== 'ping' && 'id' in frame && open.count(session) >= LIMITS.openRequestsMax)
       return overloaded(
         `This connection has ${LIMITS.openRequestsMax} unanswered requests, the most it may.`,
       );

@@ -11,6 +11,8 @@ export interface Mark {
   readN: number;
   /** Set: the session must be shown it, before anything else of the conversation. */
   entry: Entry | undefined;
+  /** Whether cursors of the others moved. */
+  receipts: boolean;
   /** Whether the inbox row was asked for in vain. */
   rowless: boolean;
 }
@@ -57,6 +59,13 @@ export class Marks {
     return true;
   }
 
+  /** Cursors that moved: the session will be told that some did. */
+  receipt(conv: ConversationId): boolean {
+    const mark = this.#mark(conv);
+    if (mark !== undefined) mark.receipts = true;
+    return mark !== undefined;
+  }
+
   /** Of several entries the newest is kept. */
   entry(entry: Entry): boolean {
     const mark = this.#mark(entry.conv);
@@ -69,7 +78,7 @@ export class Marks {
   #mark(conv: ConversationId): Mark | undefined {
     let mark = this.#marks.get(conv);
     if (mark === undefined && this.#marks.size < this.#marksMax) {
-      mark = { seq: 0, n: 0, readN: -1, entry: undefined, rowless: false };
+      mark = { seq: 0, n: 0, readN: -1, entry: undefined, receipts: false, rowless: false };
       this.#marks.set(conv, mark);
     }
     return mark;

@@ -1,8 +1,8 @@
 import { ERRORS, type ErrorCode } from '../core/errors.ts';
 import type { ConversationId } from '../core/ids.ts';
-import type { Delivery } from '../core/requests.ts';
+import type { Delivery, Receipt } from '../core/requests.ts';
 import type { Entry } from '../core/entry.ts';
-import type { Head, Message, Page, ServerFrame } from '../protocol/frames.ts';
+import type { Head, Message, Page, Receipt as ReceiptFrame, ServerFrame } from '../protocol/frames.ts';
 import { encodeAck, encodeServer, messageAsJson } from '../protocol/server-codec.ts';
 import type { EdgeMetrics } from './edge-metrics.ts';
 import { EventFrame, type Session } from './session.ts';
@@ -112,12 +112,20 @@ export class EventFrames {
 
 function toFrame(delivery: Exclude<Delivery, { t: 'message' }>): Exclude<ServerFrame, Message | Page> {
   if (delivery.t === 'conversation') return entryFrame(delivery.entry);
+  if (delivery.t === 'receipt') return receiptFrame(delivery.conv, delivery.items);
+  if (delivery.t === 'typing')
+    return { t: 'typing', conv: delivery.conv, user: delivery.user, on: delivery.on };
   const { conv, seq, n, unread } = delivery;
   return headFrame(conv, seq, n, unread);
 }
 
 export function entryFrame(entry: Entry): Exclude<ServerFrame, Message | Page> {
   return { t: 'conversation', ...entry };
+}
+
+/** Without items: some were missed. */
+export function receiptFrame(conv: ConversationId, items: readonly Receipt[]): ReceiptFrame {
+  return { t: 'receipt', conv, items };
 }
 
 export function headFrame(conv: ConversationId, seq: number, n: number, unread: number | undefined): Head {

@@ -6,13 +6,16 @@ import { uuidV7 } from '../core/ids.ts';
 import type { System } from '../core/ports.ts';
 import type {
   CreateRequest,
+  DeliveredRequest,
   HistoryRequest,
   MemberChange,
   MembersRequest,
   ReadRequest,
+  ReceiptsRequest,
   SendRequest,
+  TypingRequest,
 } from '../core/requests.ts';
-import type { Create, History, Members, Read } from '../protocol/frames.ts';
+import type { Create, Delivered, History, ListReceipts, Members, Read, Typing } from '../protocol/frames.ts';
 import { LIMITS } from '../protocol/limits.ts';
 import type { DecodedSend } from '../protocol/server-codec.ts';
 import type { LanePlace } from './lanes.ts';
@@ -96,6 +99,50 @@ export function readRequest(edge: string, session: Session, frame: Read): ReadRe
     device: session.device,
     bytes: REQUEST_BYTES,
     seq: frame.seq,
+  };
+}
+
+export function deliveredRequest(edge: string, session: Session, frame: Delivered): DeliveredRequest {
+  return {
+    t: 'delivered',
+    edge,
+    session: session.number,
+    id: 0,
+    conv: frame.conv,
+    user: session.user,
+    device: session.device,
+    bytes: REQUEST_BYTES,
+    seq: frame.seq,
+  };
+}
+
+export function typingRequest(edge: string, session: Session, frame: Typing): TypingRequest {
+  return {
+    t: 'typing',
+    edge,
+    session: session.number,
+    id: 0,
+    conv: frame.conv,
+    user: session.user,
+    device: session.device,
+    bytes: REQUEST_BYTES,
+    on: frame.on,
+  };
+}
+
+export function receiptsRequest(edge: string, session: Session, frame: ListReceipts): ReceiptsRequest {
+  return {
+    t: 'receipts',
+    edge,
+    session: session.number,
+    id: frame.id,
+    conv: frame.conv,
+    user: session.user,
+    device: session.device,
+    bytes: REQUEST_BYTES,
+    seq: frame.seq,
+    before: frame.before,
+    limit: frame.limit ?? LIMITS.receiptsLimitDefault,
   };
 }
 

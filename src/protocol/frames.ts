@@ -65,12 +65,42 @@ export interface Read {
   readonly conv: string;
   readonly seq: number;
 }
+export interface Delivered {
+  readonly t: 'delivered';
+  readonly conv: string;
+  readonly seq: number;
+}
+export interface Typing {
+  readonly t: 'typing';
+  readonly conv: string;
+  readonly on: boolean;
+}
+export interface ListReceipts {
+  readonly t: 'receipts';
+  readonly id: number;
+  readonly conv: string;
+  readonly seq?: number;
+  readonly before?: string;
+  readonly limit?: number;
+}
 export interface Ping {
   readonly t: 'ping';
   readonly id: number;
 }
 
-export type ClientFrame = Hello | Auth | ListConversations | Create | Send | History | Members | Read | Ping;
+export type ClientFrame =
+  | Hello
+  | Auth
+  | ListConversations
+  | Create
+  | Send
+  | History
+  | Members
+  | Read
+  | Delivered
+  | Typing
+  | ListReceipts
+  | Ping;
 
 export interface WireLimits {
   readonly bodyBytesMax: number;
@@ -141,6 +171,18 @@ export interface Page {
   readonly messages: readonly Message[];
   readonly more: boolean;
 }
+/** What a member has: all up to `delivered` reached a device, all up to `read` was read. */
+export type ReceiptItem = readonly [user: string, delivered: number, read: number];
+/** `read`: how many of the others have read up to the seq that was asked about. */
+export interface ReceiptsPage {
+  readonly t: 'receipts';
+  readonly id: number;
+  readonly conv: string;
+  readonly items: readonly ReceiptItem[];
+  readonly read?: number;
+  readonly before?: string;
+  readonly more: boolean;
+}
 export interface Pong {
   readonly t: 'pong';
   readonly id: number;
@@ -169,6 +211,19 @@ export interface ConversationEvent extends Partial<Omit<Entry, 'conv'>> {
   readonly t: 'conversation';
   readonly conv: string;
 }
+/** Cursors that moved; without items: some were missed. */
+export interface Receipt {
+  readonly t: 'receipt';
+  readonly conv: string;
+  readonly items: readonly ReceiptItem[];
+}
+/** A member began to type, or stopped. */
+export interface TypingEvent {
+  readonly t: 'typing';
+  readonly conv: string;
+  readonly user: string;
+  readonly on: boolean;
+}
 export interface Reset {
   readonly t: 'reset';
   readonly conv: string;
@@ -188,11 +243,14 @@ export type ServerFrame =
   | Created
   | Ack
   | Page
+  | ReceiptsPage
   | Pong
   | ErrorFrame
   | Message
   | Head
   | ConversationEvent
+  | Receipt
+  | TypingEvent
   | Reset
   | Bye;
 
@@ -213,7 +271,10 @@ export const CLIENT_FRAMES = {
   members: { type: 0x06, fields: ['id', 'conv', 'add', 'remove', 'role', 'leave'] },
   read: { type: 0x07, fields: ['conv', 'seq'] },
   ping: { type: 0x08, fields: ['id'] },
+  receipts: { type: 0x09, fields: ['id', 'conv', 'seq', 'before', 'limit'] },
   send: { type: 0x10, fields: ['id', 'conv', 'cmid', 'body', 'kind', 'retry'] },
+  delivered: { type: 0x23, fields: ['conv', 'seq'] },
+  typing: { type: 0x24, fields: ['conv', 'on'] },
 } as const satisfies Record<ClientFrame['t'], FrameSpec>;
 
 /** Frames of later steps: answered with `unsupported`, their numbers kept free. */
@@ -221,8 +282,6 @@ export const LATER_FRAMES = {
   edit: 0x20,
   delete: 0x21,
   react: 0x22,
-  delivered: 0x23,
-  typing: 0x24,
   watch: 0x25,
   unwatch: 0x26,
 } as const satisfies Record<string, number>;
@@ -248,6 +307,7 @@ export const SERVER_FRAMES = {
   conversations: { type: 0x43, fields: ['id', 'conversations', 'before', 'more'] },
   created: { type: 0x44, fields: ['id', 'conv'] },
   page: { type: 0x45, fields: ['id', 'conv', 'head', 'messages', 'more'] },
+  receipts: { type: 0x46, fields: ['id', 'conv', 'items', 'read', 'before', 'more'] },
   pong: { type: 0x48, fields: ['id', 'now'] },
   error: { type: 0x49, fields: ['id', 'code', 'message', 'retryable', 'retryAfterMs', 're', 'conv'] },
   ack: { type: 0x50, fields: ['id', 'conv', 'cmid', 'seq', 'ts', 'duplicate'] },
@@ -275,6 +335,8 @@ export const SERVER_FRAMES = {
   },
   reset: { type: 0x54, fields: ['conv'] },
   bye: { type: 0x55, fields: ['code', 'reason', 'reconnect', 'retryAfterMs'] },
+  receipt: { type: 0x56, fields: ['conv', 'items'] },
+  typing: { type: 0x57, fields: ['conv', 'user', 'on'] },
 } as const satisfies Record<ServerFrame['t'], FrameSpec>;
 
 /** Objects inside frames, in the order of their binary arrays. An entry has the fields of `conversation`. */

@@ -17,6 +17,8 @@ export const LIMITS = {
   historyLimitDefault: 50,
   conversationsLimitMax: 200,
   conversationsLimitDefault: 50,
+  receiptsLimitMax: 200,
+  receiptsLimitDefault: 50,
   pageBytesMax: 256 * 1024,
   welcomeEntriesMax: 200,
   welcomeBytesMax: 128 * 1024,
@@ -28,6 +30,9 @@ export const LIMITS = {
   openRequestsMax: 4_096,
   /** A `have` pair further behind gets `reset`. */
   resetBehindMax: 1_000,
+  /** How often a user is told to be typing, and for how long that counts. */
+  typingEveryMs: 3_000,
+  typingMs: 6_000,
   helloTimeoutMs: 10_000,
   pingEveryMs: 20_000,
   silenceMsMax: 45_000,

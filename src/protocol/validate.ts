@@ -143,6 +143,15 @@ export const FIELD_RULES: { readonly [T in ClientFrame['t']]: Readonly<Record<st
     leave: optional(checked('true', (value) => value === true)),
   },
   read: { conv: uuid(), seq: seq() },
+  delivered: { conv: uuid(), seq: seq() },
+  typing: { conv: uuid(), on: { type: 'boolean', expected: 'true or false' } },
+  receipts: {
+    id: requestId(),
+    conv: uuid(),
+    seq: optional(integer(1, Number.MAX_SAFE_INTEGER)),
+    before: optional(checked(NAME, isNameValue)),
+    limit: pageLimit(LIMITS.receiptsLimitMax),
+  },
   ping: { id: requestId() },
   send: {
     id: requestId(),

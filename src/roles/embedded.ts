@@ -88,7 +88,7 @@ class EmbeddedOwner implements Component {
   }
 
   async start(): Promise<void> {
-    this.#host.walk(await this.#store.dirty.dirty());
+    this.#host.dirtyWalk.start(await this.#store.dirty.dirty());
     this.#clearing = clearDirtyMarks(this.#host, this.#store.dirty, this.#system, this.#logger);
   }
 

@@ -154,7 +154,7 @@ export class SequencerTerm {
    */
   async drain(msMax: number): Promise<void> {
     const deadline = this.#system.monotonic() + msMax;
-    this.#host.stopWalk();
+    this.#host.dirtyWalk.stop();
     this.setDraining(true);
     while (this.#hasSuccessor && this.#host.residency.size > 0 && this.#system.monotonic() < deadline)
       await this.#pause();
@@ -186,7 +186,7 @@ export class SequencerTerm {
     const { gauges } = this.#options.cluster;
     gauges.termState = TERM_STATES.indexOf(this.#term.state);
     gauges.handoffsPending = this.#handoff.moving;
-    gauges.dirtyWalkPending = this.#host.unshown;
+    gauges.dirtyWalkPending = this.#host.dirtyWalk.size;
     gauges.projectionsPending = this.#host.projector.pending;
   }
 
@@ -198,7 +198,7 @@ export class SequencerTerm {
   #changed(state: TermState): void {
     const { cluster, over } = this.#options;
     if (state === 'live') {
-      this.#host.walkAgain();
+      this.#host.dirtyWalk.again();
       return;
     }
     if (state === 'steppedDown') cluster.counts.stepDowns++;
@@ -221,7 +221,7 @@ export class SequencerTerm {
       watcher: this.#watcher,
       acquirer: this.#acquirer,
       ring: () => this.#ring,
-      walk: (convs) => host.walk(convs),
+      walk: (convs) => host.dirtyWalk.start(convs),
       isShown: (conv) => host.isShown(conv),
       isHere: (conv) => host.residency.get(conv) !== undefined,
       system,
@@ -249,7 +249,7 @@ export class SequencerTerm {
         offers.add(offer);
       },
       released: (conv) => this.#released(conv),
-      show: (conv) => this.#host.walk([conv]),
+      show: (conv) => this.#host.dirtyWalk.start([conv]),
       drain: (isWanted) => this.setDraining(isWanted),
     };
     return receiveNodeMail(this.#options.bus, this.node, listener, logger);
@@ -316,7 +316,7 @@ export class SequencerTerm {
       draining: this.#isDraining,
       owned: host.residency.size,
       moving: this.#handoff.moving,
-      lag: host.projector.pending + host.unshown,
+      lag: host.projector.pending + host.dirtyWalk.size,
     };
   }
 

@@ -91,6 +91,30 @@ export function projectionStoreSuite(name: string, open: OpenProjections): void 
     assert.deepEqual(await third.projections.members(conv), [memberRow('ann', { read: 8 })]);
   });
 
+  check('what was delivered stands beside what was read, and neither falls', async (store) => {
+    const conv = randomUUID();
+    const write = (delivered: number, read: number) =>
+      store.projections.write([
+        projection(conv, 1, { members: [memberRow('ann', { delivered, read, readN: read })] }),
+      ]);
+    for (const [delivered, read, kept] of [
+      [9, 5, { delivered: 9, read: 5 }],
+      [9, 7, { delivered: 9, read: 7 }],
+      [12, 7, { delivered: 12, read: 7 }],
+      [9, 5, { delivered: 12, read: 7 }],
+      [20, 20, { delivered: 20, read: 20 }],
+    ] as const) {
+      await write(delivered, read);
+      assert.deepEqual(await store.projections.members(conv), [
+        memberRow('ann', { ...kept, readN: kept.read }),
+      ]);
+    }
+    const again = await store.reopen();
+    assert.deepEqual(await again.projections.members(conv), [
+      memberRow('ann', { delivered: 20, read: 20, readN: 20 }),
+    ]);
+  });
+
   check('the same write again, and again later, changes nothing', async (store) => {
     const conv = randomUUID();
     const first = projection(conv, 1, {

@@ -166,7 +166,8 @@ export function conversationRow(conv: string, version = 1, title?: string): Conv
 }
 
 export function memberRow(user: string, changes: Partial<MemberRow> = {}): MemberRow {
-  return { user, role: 'member' as Role, join: 1, left: 0, read: 0, readN: 0, ...changes };
+  const { read = 0 } = changes;
+  return { user, role: 'member' as Role, join: 1, left: 0, read, readN: 0, delivered: read, ...changes };
 }
 
 export function inboxRow(user: string, conv: string, head: number, read = 0, text = 'hi'): InboxRow {

@@ -59,6 +59,9 @@ export function validFrames(random: Random): ClientFrame[] {
     },
     { t: 'members', id, conv, leave: true },
     { t: 'read', conv, seq },
+    { t: 'delivered', conv, seq },
+    { t: 'typing', conv, on: seq % 2 === 0 },
+    { t: 'receipts', id, conv, seq: seq + 1, before: 'bob', limit: 20 },
     { t: 'ping', id },
   ];
 }

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import test from 'node:test';
 import { embedded } from '../scenarios/deployment.ts';
 import { reconnect } from '../scenarios/reconnect.ts';
+import { receipts } from '../scenarios/receipts.ts';
 import { retries } from '../scenarios/retries.ts';
 import { syncs } from '../scenarios/syncs.ts';
 import { freePort, scratchDir, ServerProcess, until } from '../support/server-process.ts';
@@ -67,6 +68,16 @@ test('retries and sync over a restart of the server', { timeout: 60_000 }, async
   });
   await retries(deployment);
   await syncs(deployment);
+});
+
+test('S14.7 what was told of cursors outlives the server', { timeout: 60_000 }, async (t) => {
+  const data = scratchDir('client-receipts');
+  const deployment = await embedded({ dataDir: data.path, port: await freePort() });
+  t.after(async () => {
+    await deployment.end();
+    data.remove();
+  });
+  await receipts(deployment);
 });
 
 test('the command line sends, follows over a restart, looks back, and checks', {

@@ -4,6 +4,7 @@ import { ClusterDeployment } from '../scenarios/deployment.ts';
 import { greedyClient } from '../scenarios/greedy-client.ts';
 import { chat, leave, readBack, stall } from '../scenarios/group-chat.ts';
 import { reconnect } from '../scenarios/reconnect.ts';
+import { receipts } from '../scenarios/receipts.ts';
 import { retries } from '../scenarios/retries.ts';
 import { syncs } from '../scenarios/syncs.ts';
 import { lacking } from '../services/lacking.ts';
@@ -23,6 +24,7 @@ test('cluster: clients at two edges', {
     'S8.2 S8.3 S8.4 S8.5 S8.6 a device that comes back at the other edge learns all it missed',
     () => syncs(deployment),
   );
+  await t.test('S14.7 what was told of cursors outlives each process', () => receipts(deployment));
   for (const subprotocol of ['binary', 'json'] as const) {
     await t.test(`${subprotocol}: nothing is lost, doubled or reordered by a kill between`, (each) =>
       reconnect(each, deployment, subprotocol),

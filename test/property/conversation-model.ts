@@ -127,7 +127,7 @@ export class Rig implements EdgeLink {
     for (const asked of this.asked) asked.lost ||= asked.answer === undefined;
     this.store.restart();
     this.#host = this.#start();
-    this.#host.walk(await this.store.dirty());
+    this.#host.dirtyWalk.start(await this.store.dirty());
     await this.system.settle();
   }
 

@@ -32,13 +32,14 @@ export function conversationRow(value: Uint8Array, conv: ConversationId): Conver
 
 /** Cursors only move forward, and a member who went comes back at a later seq. */
 export function memberValue(row: MemberRow): Uint8Array {
-  const fields: MemberFields = [row.user, row.role, row.join, row.left, row.read, row.readN];
-  return stamped(Math.max(row.join, row.left, row.read), fields);
+  const fields: MemberFields = [row.user, row.role, row.join, row.left, row.read, row.readN, row.delivered];
+  return stamped(Math.max(row.join, row.left, row.delivered), fields);
 }
 
 export function memberRow(value: Uint8Array): MemberRow {
-  const [user, role, join, left, read, readN] = fields<MemberFields>(value);
-  return { user, role, join, left, read, readN };
+  // Rows of before receipts end with `readN`.
+  const [user, role, join, left, read, readN, delivered = read] = fields<MemberFields>(value);
+  return { user, role, join, left, read, readN, delivered };
 }
 
 export function inboxValue({ user, entry, readN }: InboxRow): Uint8Array {
@@ -89,7 +90,7 @@ export function inboxRow(value: Uint8Array): InboxRow {
 }
 
 type ConversationFields = [ConversationKind, string | null, number, string, number, number];
-type MemberFields = [string, Role, number, number, number, number];
+type MemberFields = [string, Role, number, number, number, number, number?];
 type InboxFields = [
   string,
   number,

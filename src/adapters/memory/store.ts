@@ -223,7 +223,7 @@ function putNewest<K, V>(map: Map<K, V>, key: K, row: V, stamp: (row: V) => numb
 }
 
 function memberStamp(row: MemberRow): number {
-  return Math.max(row.join, row.left, row.read);
+  return Math.max(row.join, row.left, row.delivered);
 }
 
 function inboxStamp(row: InboxRow): number {

@@ -27,9 +27,9 @@ export class PartitionBatches {
     this.#roomFor(partition, 1, bytes).push(row);
   }
 
-  /** Two writes of one row, seen together or not at all. */
-  addPair(partition: string, one: BatchRow, other: BatchRow, bytes: number): void {
-    this.#roomFor(partition, 2, bytes).push(one, other);
+  /** Several writes of one row, seen together or not at all. */
+  addTogether(partition: string, writes: readonly BatchRow[], bytes: number): void {
+    this.#roomFor(partition, writes.length, bytes).push(...writes);
   }
 
   #roomFor(partition: string, rows: number, bytes: number): BatchRow[] {

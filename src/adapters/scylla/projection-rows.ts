@@ -21,6 +21,7 @@ import type { Statement } from './statements.ts';
  * |                                          | else max(join, left)  | repeats what was written with one, which   |
  * |                                          |                       | is never lower than either seq             |
  * | members, inbox: read_seq, read_n         | read                  | cursors only move forward, n goes with seq |
+ * | members: delivered_seq                   | delivered             | the same; written where it is above read   |
  * | inbox: all else                          | max(head, removed)    | the state at the head; who was removed has |
  * |                                          |                       | no later head until he is back, above it   |
  *
@@ -41,7 +42,8 @@ const WRITE_CONVERSATION: Statement = {
 export const MEMBERS: Statement = {
   name: 'members',
   kind: 'read',
-  cql: `SELECT user, role, join_seq, left_seq, read_seq, read_n FROM {ks}.members WHERE conv = ? AND shard = 0`,
+  cql: `SELECT user, role, join_seq, left_seq, read_seq, read_n, delivered_seq FROM {ks}.members
+    WHERE conv = ? AND shard = 0`,
 };
 const WRITE_MEMBERSHIP: Statement = {
   name: 'writeMembership',
@@ -53,6 +55,11 @@ const WRITE_CURSOR: Statement = {
   name: 'writeCursor',
   kind: 'write',
   cql: `INSERT INTO {ks}.members (conv, shard, user, read_seq, read_n) VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?`,
+};
+const WRITE_DELIVERED: Statement = {
+  name: 'writeDelivered',
+  kind: 'write',
+  cql: `INSERT INTO {ks}.members (conv, shard, user, delivered_seq) VALUES (?, ?, ?, ?) USING TIMESTAMP ?`,
 };
 
 const INBOX_COLUMNS = `conv, kind, title, peer, role, ts, head_seq, head_n, read_seq, read_n, left_seq, deleted, preview`;
@@ -80,6 +87,7 @@ const WRITE_INBOX_CURSOR: Statement = {
 
 /** What rows weigh in a batch beside their texts. */
 const MEMBER_BYTES = 220;
+const DELIVERED_BYTES = 80;
 const INBOX_BYTES = 320;
 /** Of the 512 members that share a shard; supergroups will need more of them. */
 const SHARD_0 = intCell(0);
@@ -98,17 +106,22 @@ export function memberWrites(
   batches: PartitionBatches,
 ): void {
   const convCell = uuidCell(conv);
-  for (const { user, role, join, left, read, readN } of rows) {
+  for (const { user, role, join, left, read, readN, delivered } of rows) {
     const at = u64Cell(Math.max(version ?? 0, join, left));
     const membership = [convCell, SHARD_0, user, role, u64Cell(join), u64Cell(left), at];
     const readCell = u64Cell(read);
     const cursor = [convCell, SHARD_0, user, readCell, u64Cell(readN), readCell];
-    batches.addPair(
-      `m ${conv}`,
+    const writes: BatchRow[] = [
       { statement: WRITE_MEMBERSHIP, params: membership },
       { statement: WRITE_CURSOR, params: cursor },
-      MEMBER_BYTES + 2 * user.length,
-    );
+    ];
+    let bytes = MEMBER_BYTES + 2 * user.length;
+    if (delivered > read) {
+      const seqCell = u64Cell(delivered);
+      writes.push({ statement: WRITE_DELIVERED, params: [convCell, SHARD_0, user, seqCell, seqCell] });
+      bytes += DELIVERED_BYTES + user.length;
+    }
+    batches.addTogether(`m ${conv}`, writes, bytes);
   }
 }
 
@@ -124,10 +137,12 @@ export function inboxWrites(rows: readonly InboxRow[], batches: PartitionBatches
     const state = [user, convCell, kind, title, peer, role, ...counts, preview, at];
     const readCell = u64Cell(read);
     const cursor = [user, convCell, readCell, u64Cell(readN), readCell];
-    batches.addPair(
+    batches.addTogether(
       `i ${user}`,
-      { statement: WRITE_INBOX, params: state },
-      { statement: WRITE_INBOX_CURSOR, params: cursor },
+      [
+        { statement: WRITE_INBOX, params: state },
+        { statement: WRITE_INBOX_CURSOR, params: cursor },
+      ],
       INBOX_BYTES + 3 * (title.length + preview.length) + 2 * user.length,
     );
   }
@@ -146,13 +161,16 @@ export function conversationRow(row: Row): ConversationRow {
 }
 
 export function memberRow(row: Row): MemberRow {
+  const read = numberOf(row.read_seq as types.Long);
+  const delivered = row.delivered_seq === null ? 0 : numberOf(row.delivered_seq as types.Long);
   return {
     user: row.user as string,
     role: row.role as Role,
     join: numberOf(row.join_seq as types.Long),
     left: numberOf(row.left_seq as types.Long),
-    read: numberOf(row.read_seq as types.Long),
+    read,
     readN: numberOf(row.read_n as types.Long),
+    delivered: Math.max(read, delivered),
   };
 }
 

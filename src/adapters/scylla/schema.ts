@@ -52,6 +52,11 @@ export const MIGRATIONS: readonly Migration[] = [
       (column) => `ALTER TABLE {ks}.node_lease ADD ${column}`,
     ),
   },
+  {
+    version: 3,
+    title: 'what reached the devices of members',
+    statements: ['ALTER TABLE {ks}.members ADD delivered_seq bigint'],
+  },
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -1,5 +1,6 @@
 import type { History } from '../world/history.ts';
 import { ackedDurable } from './acked-durable.ts';
+import { cursors } from './cursors.ts';
 import { denseOrder } from './dense-order.ts';
 import { eventualDelivery } from './eventual-delivery.ts';
 import { membership } from './membership.ts';
@@ -23,6 +24,7 @@ export const CHECKERS: Readonly<Record<string, Checker>> = {
   'no-duplicate': noDuplicate,
   membership,
   'eventual-delivery': eventualDelivery,
+  cursors,
   'single-acker-per-seq': singleAcker,
   'read-after-ack': readAfterAck,
   'same-bytes': sameBytes,

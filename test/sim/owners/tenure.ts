@@ -87,7 +87,7 @@ export class Tenure {
 
   #establishment(created: number): Establishment {
     const members = this.#users.map((user) => {
-      return { user, role: 'member', join: 0, left: 0, read: 0, readN: 0 } as const;
+      return { user, role: 'member', join: 0, left: 0, read: 0, readN: 0, delivered: 0 } as const;
     });
     const [creator = ''] = this.#users;
     const version = { title: undefined, created, creator, originHash: 1, version: 0 };

@@ -28,7 +28,18 @@ export class SimProjectionStore implements ProjectionStore {
 
   async members(conv: ConversationId): Promise<MemberRow[]> {
     const cells = await this.#route.read('members', { partition: membersPartition(conv) });
-    return paired<Membership>(cells).map(([membership, cursor]) => ({ ...membership, ...cursor }));
+    const delivered = new Map(
+      cells
+        .filter(({ key }) => key.endsWith(DELIVERED))
+        .map(({ key, columns }) => [rowOf(key), (columns as { delivered: Seq }).delivered]),
+    );
+    return paired<Membership>(cells.filter(({ key }) => !key.endsWith(DELIVERED))).map(
+      ([membership, cursor]): MemberRow => ({
+        ...membership,
+        ...cursor,
+        delivered: Math.max(cursor.read, delivered.get(membership.user) ?? 0),
+      }),
+    );
   }
 
   async inbox(user: UserId): Promise<InboxRow[]> {
@@ -99,6 +110,9 @@ function stateKey(row: string): string {
 function cursorKey(row: string): string {
   return `${row} cursor`;
 }
+function deliveredKey(row: string): string {
+  return `${row} delivered`;
+}
 
 function conversationCell(row: ConversationRow): Cell {
   return { key: '', ts: row.version, columns: row };
@@ -106,10 +120,12 @@ function conversationCell(row: ConversationRow): Cell {
 
 function gatherMembers(to: Gathered, conv: ConversationId, version: Seq, rows: readonly MemberRow[]): void {
   const partition = membersPartition(conv);
-  for (const { user, role, join, left, read, readN } of rows) {
+  for (const { user, role, join, left, read, readN, delivered } of rows) {
     const ts = Math.max(version, join, left);
     gather(to, partition, { key: stateKey(user), ts, columns: { user, role, join, left } });
     gather(to, partition, { key: cursorKey(user), ts: read, columns: { read, readN } });
+    if (delivered > read)
+      gather(to, partition, { key: deliveredKey(user), ts: delivered, columns: { delivered } });
   }
 }
 
@@ -141,6 +157,7 @@ function paired<S extends object>(cells: readonly Cell[]): [S, Cursor][] {
 }
 
 const CURSOR = cursorKey('');
+const DELIVERED = deliveredKey('');
 
 function rowOf(key: string): string {
   return key.slice(0, key.lastIndexOf(' '));

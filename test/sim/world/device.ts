@@ -71,6 +71,21 @@ export class Device {
     this.#client.history(conv, range).catch((error: unknown) => this.#failed('history', error));
   }
 
+  /** Reads up to so many events before the head that it knows. */
+  read(conv: string, back: number): void {
+    const head = this.#client.conversation(conv)?.head ?? 0;
+    if (head > back) this.#client.read(conv, head - back);
+  }
+
+  /** What it is told of the others' cursors. */
+  receipts(conv: string): void {
+    const { user, name } = this;
+    this.#client.receipts(conv, { limit: 200 }).then(
+      ({ items }) => this.#o.history.receipts.push({ user, device: name, conv, items }),
+      (error: unknown) => this.#failed('receipts', error),
+    );
+  }
+
   create(kind: 'direct' | 'group', members: readonly string[], created: (conv: string) => void): void {
     this.#client.create(kind, members).then(
       (conv) => {
@@ -169,6 +184,8 @@ export class Device {
       this.#connection++;
       this.#reads.clear();
     } else if (frame.t === 'history') this.#reads.set(frame.id, { frame, at: system.monotonic() });
+    else if (frame.t === 'read' || frame.t === 'delivered')
+      trace(this.name, `${frame.t} ${frame.conv} ${frame.seq}`);
     else if (frame.t === 'send') trace(this.name, `sends ${frame.conv} ${frame.cmid}`);
   }
 
@@ -188,6 +205,11 @@ export class Device {
         conv,
         seq,
       });
+    } else if (frame.t === 'conversation') {
+      const { conv, head, read, unread } = frame;
+      this.#o.trace(this.name, `conversation ${conv} head ${head} read ${read} unread ${unread}`);
+    } else if (frame.t === 'receipt') {
+      this.#o.trace(this.name, `receipt ${frame.conv} ${frame.items.join(' ')}`);
     } else if (frame.t === 'error' || frame.t === 'bye') {
       this.#o.trace(this.name, frame.t === 'bye' ? `bye ${frame.reason}` : `error ${frame.id} ${frame.code}`);
     }

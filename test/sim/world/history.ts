@@ -73,6 +73,17 @@ export interface Standing {
   readonly head: number;
   readonly last: number;
   readonly failure: string | undefined;
+  /** Its read cursor there, and what it takes for unread. */
+  readonly read: number;
+  readonly unread: number;
+}
+
+/** What a device was told of the others' cursors at the end. */
+export interface ReceiptsTold {
+  readonly user: string;
+  readonly device: string;
+  readonly conv: string;
+  readonly items: readonly (readonly [user: string, delivered: number, read: number])[];
 }
 
 /** A row of a conversation's log as read from the store at the end. */
@@ -100,6 +111,7 @@ export interface History {
   readonly reads: Read[];
   readonly shown: Shown[];
   readonly standings: Standing[];
+  readonly receipts: ReceiptsTold[];
   readonly logs: Map<string, FinalLog>;
   /** What went wrong outside all checkers: a promise that nobody expected to fail, a broken invariant. */
   readonly errors: string[];
@@ -113,6 +125,7 @@ export function emptyHistory(): History {
     reads: [],
     shown: [],
     standings: [],
+    receipts: [],
     logs: new Map(),
     errors: [],
   };

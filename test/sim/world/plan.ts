@@ -76,6 +76,8 @@ export type Action =
       readonly op: 'add' | 'remove' | 'leave';
       readonly user: string;
     }
+  /** Reads up to so many events before the head. */
+  | { readonly t: 'read'; readonly device: string; readonly conv: number; readonly back: number }
   | { readonly t: 'create'; readonly conv: number };
 
 export type Step = { readonly at: number } & (

@@ -7,6 +7,7 @@ const USERS = ['ann', 'bob', 'cat', 'dan', 'eve', 'fay'] as const;
 /** Creations are over by then, mostly. */
 const SETTLED_MS = 1_500;
 const FLOOD_BURST = 100;
+const CURSORS_PER_SECOND = 0.7;
 
 interface Weighted {
   readonly name: string;
@@ -166,6 +167,10 @@ function addActions(
     };
   });
   spread(profile.membersPerSecond, () => memberChange(dice, conversations, devices));
+  spread(CURSORS_PER_SECOND, () => {
+    const in_ = conv();
+    return { t: 'read', device: device(in_), conv: in_, back: dice.happens(0.5) ? 0 : dice.below(10) };
+  });
 }
 
 function memberChange(

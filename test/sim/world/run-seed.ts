@@ -77,7 +77,7 @@ function calmDown(world: World): void {
 /** Whether nobody waits for anything and all know of all that was acknowledged. */
 function isQuiet(world: World): boolean {
   for (const { client } of world.devices.values())
-    if (client.state.is !== 'online' || client.unacked > 0) return false;
+    if (client.state.is !== 'online' || client.unacked > 0 || client.unconfirmedReads > 0) return false;
   const heads = knownHeads(world.history);
   for (const [conv, head] of heads)
     for (const device of world.devices.values()) {
@@ -102,6 +102,8 @@ function takeStandings(world: World): void {
         head: entry?.head ?? 0,
         last: timeline?.last ?? 0,
         failure: timeline?.failure?.code,
+        read: entry?.read ?? 0,
+        unread: entry?.unread ?? 0,
       });
     }
 }
@@ -110,7 +112,11 @@ function takeStandings(world: World): void {
 function readAll(world: World): void {
   const { system, plan, store, history } = world;
   const convs = world.conversations.filter((conv) => conv !== undefined);
-  for (const conv of convs) for (const device of world.devices.values()) device.history(conv, {});
+  for (const conv of convs)
+    for (const device of world.devices.values()) {
+      device.history(conv, {});
+      device.receipts(conv);
+    }
   system.run(FINAL_READ_MS, drainMicrotasks);
   const reader = store.client('reader', system).log;
   const floors = new Map<string, FloorRow | undefined>();

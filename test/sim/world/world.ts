@@ -192,6 +192,8 @@ export class World {
           action.back === undefined ? {} : { after: Math.max(0, head - action.back) },
         );
       }
+      case 'read':
+        return device.read(conv, action.back);
       case 'members':
         if (action.op === 'leave') return device.change(conv, { leave: true });
         return device.change(conv, action.op === 'add' ? { add: [action.user] } : { remove: [action.user] });

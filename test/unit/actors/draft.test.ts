@@ -22,7 +22,7 @@ const conversation: ConversationRow = {
 /** A draft behind `head` committed events. */
 function draftAt(head: number, now = NOW): Draft {
   const rows = ['ann', 'bob'].map(
-    (user) => ({ user, role: 'owner', join: 1, left: 0, read: 1, readN: 0 }) as const,
+    (user) => ({ user, role: 'owner', join: 1, left: 0, read: 1, readN: 0, delivered: 1 }) as const,
   );
   const frame = { conv: CONV, n: 7, ts: NOW + 5, from: 'ann', device: 'd', cmid: '', kind: 'x', text: true };
   const env = encodeMessage({ ...frame, seq: head, body: new Uint8Array(0) });
@@ -128,8 +128,8 @@ test('a group is established with its first event, and a direct with no row at a
     ['group', 'team', 'ann', NOW, 1],
   );
   assert.deepEqual(rows, [
-    { user: 'ann', role: 'owner', join: 1, left: 0, read: 1, readN: 0 },
-    { user: 'bob', role: 'member', join: 1, left: 0, read: 1, readN: 0 },
+    { user: 'ann', role: 'owner', join: 1, left: 0, read: 1, readN: 0, delivered: 1 },
+    { user: 'bob', role: 'member', join: 1, left: 0, read: 1, readN: 0, delivered: 1 },
   ]);
 
   const direct = new Draft(undefined, NOW);

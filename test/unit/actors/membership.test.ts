@@ -10,7 +10,7 @@ function team(...specs: string[]): Map<string, Member> {
     specs.map((spec) => {
       const [user, role, join] = spec.split(/[:@]/) as [string, Role, string?];
       const seq = Number(join ?? 1);
-      return [user, { user, role, join: seq, read: seq, readN: 0, dirty: false }];
+      return [user, { user, role, join: seq, read: seq, readN: 0, delivered: seq, dirty: false }];
     }),
   );
 }
@@ -143,6 +143,7 @@ test('an event applied gives new members, and leaves the old ones as they were',
     join: 9,
     read: 9,
     readN: 4,
+    delivered: 9,
     dirty: true,
   });
   assert.deepEqual([after.get('mem')?.role, after.get('mem')?.dirty], ['admin', true]);

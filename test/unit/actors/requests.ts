@@ -1,11 +1,14 @@
 /** Requests as an edge makes them, with defaults for all that a test does not care about. */
 import type {
   CreateRequest,
+  DeliveredRequest,
   HistoryRequest,
   MemberChange,
   MembersRequest,
   ReadRequest,
+  ReceiptsRequest,
   SendRequest,
+  TypingRequest,
 } from '../../../src/core/requests.ts';
 
 export const CONV = '0190a000-0000-7000-8000-000000000001';
@@ -95,4 +98,20 @@ export function members(user: string, change?: MemberChange, options: Common = {
 
 export function read(user: string, seq: number, options: Common = {}): ReadRequest {
   return { ...base(user, { ...options, id: 0 }), t: 'read', seq };
+}
+
+export function delivered(user: string, seq: number, options: Common = {}): DeliveredRequest {
+  return { ...base(user, { ...options, id: 0 }), t: 'delivered', seq };
+}
+
+export function receipts(
+  user: string,
+  options: Common & { seq?: number; before?: string; limit?: number } = {},
+): ReceiptsRequest {
+  const { seq, before, limit } = options;
+  return { ...base(user, options), t: 'receipts', seq, before, limit: limit ?? 50 };
+}
+
+export function typing(user: string, on = true, options: Common = {}): TypingRequest {
+  return { ...base(user, { ...options, id: 0 }), t: 'typing', on };
 }

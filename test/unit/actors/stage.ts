@@ -8,6 +8,7 @@ import type {
   Delivery,
   EntryDelivery,
   MessageDelivery,
+  ReadRequest,
   SendRequest,
 } from '../../../src/core/requests.ts';
 import type { AppendBatch, StoredRow } from '../../../src/core/rows.ts';
@@ -27,7 +28,9 @@ export class Stage implements Outbox {
   readonly deliveries: Delivery[] = [];
   readonly projected: (string | undefined)[] = [];
   readonly lookUps: SendRequest[] = [];
-  readonly fetches: { readonly request: ConversationRequest; readonly seq: number }[] = [];
+  /** Whose cursor moved. */
+  readonly cursors: string[] = [];
+  readonly fetches: { readonly request: ReadRequest; readonly seq: number }[] = [];
   readonly batches: AppendBatch[] = [];
   readonly log: StoredRow[] = [];
   passivations = 0;
@@ -141,10 +144,13 @@ export class Stage implements Outbox {
   project(user: string | undefined): void {
     this.projected.push(user);
   }
+  receipt(user: string): void {
+    this.cursors.push(user);
+  }
   lookUp(request: SendRequest): void {
     this.lookUps.push(request);
   }
-  fetch(request: ConversationRequest, seq: number): void {
+  fetch(request: ReadRequest, seq: number): void {
     this.fetches.push({ request, seq });
   }
   passivate(): void {
@@ -170,6 +176,8 @@ export class Stage implements Outbox {
     return this.deliveries.map((each) => {
       if (each.t === 'message') return `${each.seq}>${each.audience.users.join()}`;
       if (each.t === 'head') return `${each.user}:seq ${each.seq}`;
+      if (each.t === 'receipt') return `receipt ${each.items.join(' ')}`;
+      if (each.t === 'typing') return `typing ${each.user} ${each.on}`;
       const { removed, head } = each.entry;
       return `${each.user}:${removed === undefined ? `head ${head}` : `removed ${removed}`}`;
     });
@@ -190,6 +198,8 @@ export function inShort(answer: Answer | undefined): string {
       return `page of ${answer.frames.length}`;
     case 'grant':
       return `grant ${answer.from}-${answer.to}`;
+    case 'receipts':
+      return `receipts ${answer.items.join(' ')}, read ${answer.read}, before ${answer.before}`;
     case 'error':
       return answer.code;
   }

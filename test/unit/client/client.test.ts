@@ -263,9 +263,16 @@ test('unread counts others, is cleared by reading and by an own send, and follow
   world.server.post(conv, 'bob', 'and again');
   await world.time.advance(10);
   assert.equal(ann.unread, 1);
-  onlySession(world).peer.send({ t: 'head', conv, seq: 7, n: 6, unread: 4 });
+  onlySession(world).peer.send({ t: 'head', conv, seq: 9, n: 8, unread: 3 });
+  await world.time.advance(10);
+  assert.equal(ann.unread, 3);
+  onlySession(world).peer.send({ t: 'head', conv, seq: 10, n: 9, unread: 9 }); // of a cursor from before the own message
   await world.time.advance(10);
   assert.equal(ann.unread, 4);
+  const entry = ann.conversation(conv);
+  onlySession(world).peer.send({ ...entry, t: 'conversation', conv, head: 3, n: 2, read: 1, unread: 2 }); // a former owner's
+  await world.time.advance(10);
+  assert.deepEqual(ann.conversation(conv), entry, 'neither heads nor cursors fall');
 });
 
 test('members change, and a removed one loses the conversation from its list', async () => {

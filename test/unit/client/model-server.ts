@@ -6,9 +6,12 @@ import { ERRORS } from '../../../src/core/errors.ts';
 import type {
   ClientFrame,
   Create,
+  Delivered,
   History,
   Members,
   Message,
+  Read,
+  ReceiptItem,
   Send,
   ServerFrame,
 } from '../../../src/protocol/frames.ts';
@@ -28,6 +31,7 @@ interface Conversation {
   readonly removed: Map<string, number>;
   readonly log: Message[];
   readonly read: Map<string, number>;
+  readonly delivered: Map<string, number>;
 }
 
 /** Faults, decided anew at each use. */
@@ -38,9 +42,16 @@ export interface Faults {
   cutAfterSend(): boolean;
   /** What becomes of one event on its way to one session. */
   event(): 'deliver' | 'lose' | 'twice' | 'late';
+  /** Whether a cursor is lost with its owner. */
+  loseCursor(): boolean;
 }
 
-const NO_FAULTS: Faults = { refuseSend: () => undefined, cutAfterSend: () => false, event: () => 'deliver' };
+export const NO_FAULTS: Faults = {
+  refuseSend: () => undefined,
+  cutAfterSend: () => false,
+  event: () => 'deliver',
+  loseCursor: () => false,
+};
 
 export class Session {
   user = '';
@@ -133,10 +144,19 @@ export class ModelServer {
         return this.#history(session, frame);
       case 'members':
         return this.#members(session, frame);
-      case 'read': {
-        const c = this.conversations.get(frame.conv);
-        if (c !== undefined) c.read.set(session.user, Math.max(c.read.get(session.user) ?? 0, frame.seq));
+      case 'read':
+      case 'delivered':
+        return this.#cursor(session, frame);
+      case 'typing': {
+        const event = { t: 'typing', conv: frame.conv, user: session.user, on: frame.on } as const;
+        for (const each of this.sessions) if (each.user !== session.user) each.event(event);
         return;
+      }
+      case 'receipts': {
+        const c = this.#get(frame.conv);
+        const others = [...c.members.keys()].filter((user) => user !== session.user);
+        const items = others.map((user) => receiptOf(c, user));
+        return session.peer.send({ t: 'receipts', id: frame.id, conv: c.conv, items, more: false });
       }
       case 'conversations': {
         const all = this.#entries(session.user);
@@ -144,15 +164,24 @@ export class ModelServer {
         const to = from + (frame.limit ?? 50);
         const more = to < all.length;
         const before = more ? String(to) : undefined;
-        return session.peer.send({
-          t: 'conversations',
-          id: frame.id,
-          conversations: all.slice(from, to),
-          more,
-          before,
-        });
+        const conversations = all.slice(from, to);
+        return session.peer.send({ t: 'conversations', id: frame.id, conversations, more, before });
       }
     }
+  }
+
+  #cursor(session: Session, { t, conv, seq }: Read | Delivered): void {
+    const c = this.#get(conv);
+    const { user } = session;
+    if (!c.members.has(user)) {
+      const message = 'you are not a member';
+      return session.peer.send({ t: 'error', code: 'not_member', message, retryable: false, re: t, conv });
+    }
+    const cursors = t === 'read' ? c.read : c.delivered;
+    if (this.faults.loseCursor() || seq <= (cursors.get(user) ?? 0)) return;
+    cursors.set(user, seq);
+    for (const each of this.sessions)
+      if (c.members.has(each.user)) each.event({ t: 'receipt', conv, items: [receiptOf(c, user)] });
   }
 
   #hello(session: Session, hello: Extract<ClientFrame, { t: 'hello' }>): void {
@@ -208,6 +237,7 @@ export class ModelServer {
         removed: new Map(),
         log: [],
         read: new Map(),
+        delivered: new Map(),
       };
       this.conversations.set(conv, c);
       for (const user of kind === 'direct' ? [session.user] : users) this.#tell(c, user);
@@ -359,13 +389,12 @@ export class ModelServer {
   }
 
   #refuse(session: Session, id: number, code: ErrorCode, retryAfterMs?: number): void {
-    session.peer.send({
-      t: 'error',
-      id,
-      code,
-      message: code,
-      retryable: ERRORS[code].retryable,
-      retryAfterMs,
-    });
+    const { retryable } = ERRORS[code];
+    session.peer.send({ t: 'error', id, code, message: code, retryable, retryAfterMs });
   }
+}
+
+function receiptOf({ read, delivered }: Conversation, user: string): ReceiptItem {
+  const seq = read.get(user) ?? 0;
+  return [user, Math.max(seq, delivered.get(user) ?? 0), seq];
 }

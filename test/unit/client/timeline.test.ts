@@ -5,6 +5,7 @@ import { Client } from '../../../src/client/client.ts';
 import { jsonCodec } from '../../../src/client/json-codec.ts';
 import type { Timeline, TimelineOptions } from '../../../src/client/timeline.ts';
 import type { Message } from '../../../src/protocol/frames.ts';
+import { NO_FAULTS } from './model-server.ts';
 import { World } from './virtual-world.ts';
 
 function clientOf(world: World, user: string): Client {
@@ -246,6 +247,7 @@ test('whatever is lost, doubled, late, refused or cut, a timeline ends complete,
       const conv = await group(world, ann);
       await time.advance(2_000);
       server.faults = {
+        loseCursor: () => false,
         refuseSend: () => (time.random() < 0.05 ? 'overloaded' : undefined),
         cutAfterSend: () => time.random() < 0.02,
         event: () =>
@@ -266,7 +268,7 @@ test('whatever is lost, doubled, late, refused or cut, a timeline ends complete,
         if (what === 'heads') server.announceHeads();
         if (what === 'wait') await time.advance(step.ms ?? 0);
       }
-      server.faults = { refuseSend: () => undefined, cutAfterSend: () => false, event: () => 'deliver' };
+      server.faults = NO_FAULTS;
       await time.advance(60_000);
       server.announceHeads();
       await time.advance(5_000);

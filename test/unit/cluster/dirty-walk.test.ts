@@ -26,7 +26,7 @@ test('S8.11, S11.2: what a crash left unwritten is written after the restart, so
   const rig = await crashed(150);
   const dirty = await rig.store.dirty();
   assert.equal(dirty.length, 150);
-  rig.host.walk(dirty);
+  rig.host.dirtyWalk.start(dirty);
   await rig.system.settle();
   assert.equal(rig.metrics.counts.activations, 150 + 64);
   await rig.system.advance(3_000);
@@ -38,7 +38,7 @@ test('S8.11, S11.2: what a crash left unwritten is written after the restart, so
 
 test('S8.6: who connected before the walk came to a conversation is told of its head by it', async () => {
   const rig = await crashed(100);
-  rig.host.walk(await rig.store.dirty());
+  rig.host.dirtyWalk.start(await rig.store.dirty());
   assert.deepEqual(rig.announced('peer99'), [], 'it is not open yet');
   await rig.system.advance(100);
   assert.deepEqual(rig.toldTo('peer99', 0).slice(-2), ['entry head 1', 'head 1']);
@@ -47,12 +47,12 @@ test('S8.6: who connected before the walk came to a conversation is told of its 
 test('marks outlive their slot until the walk has shown what they stand for', async () => {
   const rig = await crashed(100);
   rig.store.hold('claim');
-  rig.host.walk(await rig.store.dirty());
+  rig.host.dirtyWalk.start(await rig.store.dirty());
   await rig.system.advance(25 * 60_000);
   assert.equal((await rig.store.dirty()).length, 100);
   rig.crash(); // before anything was opened
   rig.store.release('claim');
-  rig.host.walk(await rig.store.dirty());
+  rig.host.dirtyWalk.start(await rig.store.dirty());
   await rig.system.advance(5_000);
   assert.equal((await rig.store.inbox('ann')).length, 100);
 });
@@ -62,7 +62,7 @@ test('a conversation that cannot be read is walked to again until it can', async
   const dirty = await rig.store.dirty();
   rig.store.calls.length = 0;
   rig.store.available = false;
-  rig.host.walk(dirty);
+  rig.host.dirtyWalk.start(dirty);
   await rig.system.advance(5 * 60_000);
   const tries = rig.store.calls.filter((call) => call === 'claim').length / 3;
   assert.ok(tries >= 8 && tries <= 14, `${tries} tries in 5 minutes: less and less often`);
@@ -78,7 +78,7 @@ test('when there is no room the walk waits for it, and requests are overloaded',
   assert.deepEqual(await rig.ask(history('ann', { conv: conv(19) })), ['page of 1'], 'what is open goes on');
   rig.crash();
   for (let i = 100; i < 110; i++) await rig.ask(createGroup(['ann'], { conv: conv(i) }));
-  rig.host.walk(await rig.store.dirty());
+  rig.host.dirtyWalk.start(await rig.store.dirty());
   await rig.system.advance(60_000);
   assert.equal((await rig.store.inbox('ann')).length, 30);
 });
@@ -108,7 +108,7 @@ test('a walk keeps no request waiting behind more than a step of it', async () =
   });
   opened.length = 0;
   rig.store.hold('claim');
-  rig.host.walk(await rig.store.dirty());
+  rig.host.dirtyWalk.start(await rig.store.dirty());
   await rig.system.advance(5_000);
   await rig.ask(history('ann', { conv: conv(299) }));
   rig.store.release('claim');
@@ -120,7 +120,7 @@ test('a walk keeps no request waiting behind more than a step of it', async () =
 test('a drain ends the walk, whose marks stay', async () => {
   const rig = await crashed(200);
   const router = new Router(rig.host, rig);
-  rig.host.walk(await rig.store.dirty());
+  rig.host.dirtyWalk.start(await rig.store.dirty());
   router.stopIntake();
   await rig.system.settle();
   const before = rig.metrics.counts.activations;
@@ -134,7 +134,7 @@ test('a drain ends the walk, whose marks stay', async () => {
 
 test('after stop nothing is begun any more', async () => {
   const rig = await crashed(200);
-  rig.host.walk(await rig.store.dirty());
+  rig.host.dirtyWalk.start(await rig.store.dirty());
   await rig.system.settle();
   const before = rig.metrics.counts.activations;
   rig.host.stop();

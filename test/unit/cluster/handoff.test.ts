@@ -354,9 +354,9 @@ test('a conversation that a walk is to show is shown before it goes', async () =
   made.next = (conv) => (conv === 'c64' ? OTHER : undefined);
   made.handoff.look();
   await made.pass(745);
-  made.host.walk(Array.from({ length: 65 }, (_, i) => `c${i}`));
+  made.host.dirtyWalk.start(Array.from({ length: 65 }, (_, i) => `c${i}`));
   await made.pass(1_000);
-  assert.deepEqual([made.handoff.movedTo('c64'), made.host.unshown], [OTHER, 0]);
+  assert.deepEqual([made.handoff.movedTo('c64'), made.host.dirtyWalk.size], [OTHER, 0]);
   assert.ok(made.told.has('bob of c63'));
   assert.ok(made.told.has('bob of c64'));
 });

@@ -145,6 +145,8 @@ export class HostRig implements EdgeLink {
   toldTo(user: string, from = 0): string[] {
     return this.deliveries.slice(from).flatMap((each) => {
       if (each.t === 'message') return each.audience.users.includes(user) ? [`message ${each.seq}`] : [];
+      if (each.t === 'receipt') return [`receipt ${each.items.join(' ')}`];
+      if (each.t === 'typing') return [`typing ${each.user} ${each.on}`];
       if (each.user !== user) return [];
       if (each.t === 'head') return [`head ${each.seq}`];
       const { removed, head } = each.entry;

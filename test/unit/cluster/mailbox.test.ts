@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Mailbox, MAILBOX_BYTES_MAX, MAILBOX_MESSAGES_MAX } from '../../../cluster/mailbox.ts';
-import { cmid, history, send } from '../actors/requests.ts';
+import { cmid, history, read, send } from '../actors/requests.ts';
 
 const KIB = 1024;
 
@@ -34,7 +34,7 @@ test('S9.4: it holds 1 MiB; a request larger than that alone only when it is emp
 
 test('completions have a queue of their own', () => {
   const mailbox = new Mailbox();
-  const fetched = { t: 'fetched', request: history('ann'), row: undefined } as const;
+  const fetched = { t: 'fetched', request: read('ann', 1), row: undefined } as const;
   assert.ok(mailbox.offer(history('ann')));
   mailbox.complete(fetched);
   mailbox.complete({ ...fetched });

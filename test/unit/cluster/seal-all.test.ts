@@ -17,13 +17,13 @@ test('a node that steps down answers all that waits, once, and serves again when
   assert.equal(rig.said(behind), 'unavailable');
   rig.store.release('append'); // its outcome comes to a term that is over
   await rig.system.settle();
-  assert.equal(rig.host.unshown, 1);
+  assert.equal(rig.host.dirtyWalk.size, 1);
   assert.equal(rig.host.oldestDirtySlot, undefined, 'what it may have committed untold stays marked');
   rig.store.available = true;
   const from = rig.deliveries.length;
-  rig.host.walkAgain();
+  rig.host.dirtyWalk.again();
   await rig.system.settle();
-  assert.equal(rig.host.unshown, 0);
+  assert.equal(rig.host.dirtyWalk.size, 0);
   assert.ok(rig.toldTo('bob', from).includes('head 2'), 'all are told where it stands');
   const again = await rig.ask(send('ann', cmid(3)));
   assert.match(again[0] as string, /^ack \d$/);

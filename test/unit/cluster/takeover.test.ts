@@ -160,7 +160,15 @@ const establish: Establishment = {
     originHash: 1,
     version: 0,
   },
-  members: ['ann', 'bob'].map((user) => ({ user, role: 'member', join: 0, left: 0, read: 0, readN: 0 })),
+  members: ['ann', 'bob'].map((user) => ({
+    user,
+    role: 'member',
+    join: 0,
+    left: 0,
+    read: 0,
+    readN: 0,
+    delivered: 0,
+  })),
 };
 
 /** A node that has created the conversation and committed two messages. */

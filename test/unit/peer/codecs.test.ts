@@ -16,12 +16,16 @@ import {
   readEvent,
   readForget,
   readHead,
+  readReceipt,
   readSet,
+  readTyping,
   writeEntry,
   writeEvent,
   writeForget,
   writeHead,
+  writeReceipt,
   writeSet,
+  writeTyping,
 } from '../../../cluster/peer/delivery-codec.ts';
 import type { FrameSink } from '../../../cluster/peer/flow-sender.ts';
 import { FRAME } from '../../../cluster/peer/frame.ts';
@@ -81,6 +85,7 @@ const kind = fc.constantFrom('direct' as const, 'group' as const, 'supergroup' a
 const text = fc.string({ unit: 'grapheme', maxLength: 40 });
 const users = fc.array(name, { maxLength: 20 });
 const roles = fc.array(fc.tuple(name, role), { maxLength: 20 });
+const receipts = fc.array(fc.tuple(name, count, count), { maxLength: 20 });
 const optional = <T>(of: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(of, { nil: undefined });
 
 const base = { edge: fc.constant(EDGE), session: count, conv: uuid, user: name, device: name, bytes: u32 };
@@ -121,6 +126,16 @@ const other: fc.Arbitrary<ConversationRequest> = fc.oneof(
   }),
   record({ t: fc.constant('members' as const), ...base, id: u32, change }),
   record({ t: fc.constant('read' as const), ...base, id: fc.constant(0), seq: count }),
+  record({ t: fc.constant('delivered' as const), ...base, id: fc.constant(0), seq: count }),
+  record({ t: fc.constant('typing' as const), ...base, id: fc.constant(0), on: fc.boolean() }),
+  record({
+    t: fc.constant('receipts' as const),
+    ...base,
+    id: u32,
+    seq: optional(count),
+    before: optional(name),
+    limit: count,
+  }),
 );
 const answer: fc.Arbitrary<Answer> = fc.oneof(
   record({ t: fc.constant('ack' as const), seq: count, ts: count, duplicate: fc.boolean() }),
@@ -141,6 +156,12 @@ const answer: fc.Arbitrary<Answer> = fc.oneof(
     moreBeyond: fc.boolean(),
   }),
   record({ t: fc.constant('ok' as const), seq: count, members: optional(roles) }),
+  record({
+    t: fc.constant('receipts' as const),
+    items: receipts,
+    read: optional(count),
+    before: optional(name),
+  }),
   record({
     t: fc.constant('error' as const),
     code: fc.constantFrom(...(Object.keys(ERRORS) as ErrorCode[])),
@@ -252,6 +273,19 @@ test('every delivery comes out as it went in, an event with its frame unchanged'
   );
 });
 
+test('receipts and who types come out as they went in, for the set that was named', () => {
+  fc.assert(
+    fc.property(u32, uuid, receipts, name, fc.boolean(), (set, conv, items, user, on) => {
+      const audience = { conv, version: 1, users: [] };
+      const typed = written((sink) => writeTyping(sink, set, { t: 'typing', conv, audience, user, on }));
+      assert.deepEqual([typed.type, typed.read(readTyping)], [FRAME.typing, { set, user, on }]);
+      const frame = written((sink) => writeReceipt(sink, set, { t: 'receipt', conv, audience, items }));
+      assert.equal(frame.type, FRAME.receipt);
+      assert.deepEqual(frame.read(readReceipt), { set, items });
+    }),
+  );
+});
+
 test('presence comes out as it went in, a large snapshot in parts', () => {
   fc.assert(
     fc.property(name, users, (user, all) => {
@@ -327,6 +361,8 @@ test('frames cut short or with other bytes in them are refused or read, and noth
     readSet,
     readForget,
     readHead,
+    readReceipt,
+    readTyping,
     readEntry,
     readUsers,
     readSnapshot,

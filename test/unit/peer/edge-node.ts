@@ -185,6 +185,7 @@ export class EdgeNode implements EdgeLink {
       this.#message(delivery);
       return;
     }
+    if (delivery.t === 'receipt' || delivery.t === 'typing') return;
     for (const session of this.sessions) {
       if (session.user !== delivery.user) continue;
       if (delivery.t === 'head') session.knows(delivery.conv, delivery.seq);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Delivery } from '../../../src/core/requests.ts';
-import { CONV, members } from '../actors/requests.ts';
+import { CONV, delivered, members } from '../actors/requests.ts';
 import { OwnerNode } from './owner-node.ts';
 import { cutOff, isData, withGroup } from './peer-world.ts';
 
@@ -228,4 +228,20 @@ test('a new owner tells an edge that it meets late of all that it ever committed
   await system.advance(1_000);
   assert.equal(cid.heads.get(CONV), 2);
   assert.deepEqual(b.resynced, [], 'no inbox is read for that');
+});
+
+test('receipts go to each edge with a recipient, in the order of what was said', async () => {
+  const { a, b, system, owner, ann } = await withGroup();
+  a.say(ann, CONV);
+  await system.settle();
+  a.deliveries.length = b.deliveries.length = 0;
+  owner.host.submit(delivered('cid', 2));
+  await system.advance(1_200);
+  for (const edge of [a, b]) {
+    const told = edge.deliveries.filter((each) => each.t === 'receipt');
+    assert.deepEqual(
+      told.map(({ conv, items }) => [conv, items]),
+      [[CONV, [['cid', 2, 1]]]],
+    );
+  }
 });

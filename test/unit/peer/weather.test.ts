@@ -140,7 +140,7 @@ class Town {
     this.owners = [this.#owner()];
     const [owner] = this.owners as [OwnerNode];
     owner.edges.useEdges(this.edges.map((edge) => edge.id));
-    owner.host.walk(await this.store.dirty());
+    owner.host.dirtyWalk.start(await this.store.dirty());
     this.#list();
   }
 

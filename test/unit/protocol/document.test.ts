@@ -90,6 +90,7 @@ const REQUIRED: {
   conversations: { id: true, conversations: true, more: true },
   created: { id: true, conv: true },
   page: { id: true, conv: true, head: true, messages: true, more: true },
+  receipts: { id: true, conv: true, items: true, more: true },
   pong: { id: true, now: true },
   error: { code: true, message: true, retryable: true },
   ack: { id: true, conv: true, cmid: true, seq: true, ts: true },
@@ -97,6 +98,8 @@ const REQUIRED: {
   head: { conv: true, seq: true, n: true },
   conversation: { conv: true },
   reset: { conv: true },
+  receipt: { conv: true, items: true },
+  typing: { conv: true, user: true, on: true },
   bye: { code: true, reason: true, reconnect: true },
 };
 

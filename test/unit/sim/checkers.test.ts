@@ -47,11 +47,11 @@ function sound(): History {
       history.shown.push({ ...here, life: 1, cmid, body });
     }
   }
-  for (const [user, conv, last] of [
-    ['ann', CONV, 3],
-    ['bob', CONV, 3],
-    ['ann', GROUP, 3],
-    ['bob', GROUP, 2],
+  for (const [user, conv, last, read, unread] of [
+    ['ann', CONV, 3, 3, 0],
+    ['bob', CONV, 3, 2, 1],
+    ['ann', GROUP, 3, 1, 1],
+    ['bob', GROUP, 2, 1, 1],
   ] as const)
     history.standings.push({
       at: 100,
@@ -61,7 +61,10 @@ function sound(): History {
       head: last,
       last,
       failure: undefined,
+      read,
+      unread,
     });
+  history.receipts.push({ user: 'ann', device: 'ann-1', conv: CONV, items: [['bob', 3, 2]] });
   history.reads.push(page(50, { head: 3, seqs: [1, 2, 3] }));
   return history;
 }
@@ -125,6 +128,26 @@ const BAD: readonly (readonly [
     'a conversation that a member cannot read',
     ['eventual-delivery'],
     ({ standings }) => (standings[0] = { ...standings[0]!, failure: 'not_member' }),
+  ],
+  [
+    'a wrong number of unread messages',
+    ['cursors'],
+    ({ standings }) => (standings[1] = { ...standings[1]!, unread: 2 }),
+  ],
+  [
+    'two devices of one user with two read cursors',
+    ['cursors'],
+    ({ standings }) => standings.push({ ...standings[1]!, device: 'bob-2', read: 3, unread: 0 }),
+  ],
+  [
+    'a cursor that the others are told otherwise',
+    ['cursors'],
+    ({ receipts }) => (receipts[0] = { ...receipts[0]!, items: [['bob', 3, 1]] }),
+  ],
+  [
+    'a message that was read and not delivered',
+    ['cursors'],
+    ({ receipts }) => (receipts[0] = { ...receipts[0]!, items: [['bob', 1, 2]] }),
   ],
   [
     'two nodes that acked different messages at one seq',

@@ -1,0 +1,41 @@
+import { membersBySeq } from '../world/final-log.ts';
+import type { History, Standing } from '../world/history.ts';
+
+/**
+ * In the end all devices of a member have one read cursor, the others are told the same one, and what is unread is what
+ * the log has behind it.
+ */
+export function cursors(history: History): string[] {
+  const findings: string[] = [];
+  for (const log of history.logs.values()) {
+    const bySeq = membersBySeq(log);
+    const members = bySeq.at(-1) ?? new Set();
+    const reads = new Map<string, Standing>();
+    for (const standing of history.standings) {
+      const { user, device, conv, head, read, unread, failure } = standing;
+      if (conv !== log.conv || !members.has(user) || failure !== undefined || head === 0) continue;
+      const other = reads.get(user);
+      if (other !== undefined && other.read !== read)
+        findings.push(
+          `${user} has read ${conv} up to ${other.read} by ${other.device}, ${read} by ${device}`,
+        );
+      reads.set(user, standing);
+      const behind = log.rows.filter(
+        (row) => row.seq > read && row.seq <= head && !row.kind.startsWith('sys.'),
+      );
+      if (behind.length !== unread)
+        findings.push(`${device} has ${unread} unread in ${conv}: ${behind.length} are behind ${read}`);
+    }
+    for (const { device, conv, items } of history.receipts) {
+      if (conv !== log.conv) continue;
+      for (const [user, delivered, read] of items) {
+        const own = reads.get(user);
+        if (own !== undefined && own.read !== read)
+          findings.push(`${device} was told that ${user} has read ${conv} up to ${read}; it is ${own.read}`);
+        if (delivered < read)
+          findings.push(`${user} has read ${conv} up to ${read}, and has ${delivered} of it`);
+      }
+    }
+  }
+  return findings;
+}
