@@ -1,6 +1,7 @@
 /**
  * Walks msgpack bytes before they are decoded, so that the decoder sees nothing but what the protocol allows:
- * no extensions, depth and number of values bounded, every length within the frame, strings of UTF-8.
+ * no extensions, depth and number of values bounded, every length within the frame, strings of UTF-8, and none but
+ * strings as keys (at others the decoder throws).
  */
 import { isUtf8 } from 'node:buffer';
 import { LIMITS } from './limits.ts';
@@ -29,6 +30,7 @@ const TOO_MANY: ScanProblem = {
   malformed: false,
   message: `msgpack may hold up to ${LIMITS.msgpackItemsMax} values`,
 };
+const BAD_KEY: ScanProblem = { malformed: false, message: 'the keys of msgpack maps must be strings' };
 const NOT_UTF8: ScanProblem = { malformed: false, message: 'msgpack strings must be UTF-8' };
 
 /** By the token: how many bytes of a length, a number or a header follow it (tokens from 0xc0 to 0xdf). */
@@ -49,16 +51,19 @@ export function scanMsgpack(
   if (kind === 'array' ? !isArray(first) : !isMap(first)) {
     return { malformed: true, message: `there must be a msgpack ${kind}` };
   }
-  /** Values still to come, by depth. */
+  /** Values still to come, by depth; of a map keys and values, so that an even number means a key. */
   const remaining = [1];
+  const isOfMap = [false];
   let values = 0;
   let at = start;
   while (remaining.length > 0) {
     const depth = remaining.length - 1;
     if (remaining[depth] === 0) {
       remaining.pop();
+      isOfMap.pop();
       continue;
     }
+    const isKey = isOfMap[depth] === true && (remaining[depth] as number) % 2 === 0;
     (remaining[depth] as number)--;
     if (at >= bytes.length) return TRUNCATED;
     const token = bytes[at++] as number;
@@ -67,6 +72,7 @@ export function scanMsgpack(
     if (token === 0xc1) return RESERVED;
     if (isExtension(token)) return EXTENSION;
     const isString = (token >= 0xa0 && token < 0xc0) || (token >= 0xd9 && token <= 0xdb);
+    if (isKey && !isString) return BAD_KEY;
     const isBin = token >= 0xc4 && token <= 0xc6;
     const isContainer = isArray(token) || isMap(token);
     const count = isString || isBin || isContainer ? countOf(bytes, at, token, following) : 0;
@@ -77,6 +83,7 @@ export function scanMsgpack(
       if (values + count > LIMITS.msgpackItemsMax) return TOO_MANY;
       if (remaining.length > LIMITS.msgpackDepthMax) return TOO_DEEP;
       remaining.push(count);
+      isOfMap.push(isMap(token));
     } else {
       if (isString && !isUtf8(bytes.subarray(at, at + count))) return NOT_UTF8;
       at += count;

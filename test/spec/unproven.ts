@@ -1,10 +1,10 @@
 /** Rules of SPEC.md that no test's title names yet. The list may only shrink. */
-export const UNPROVEN_MAX = 51;
+export const UNPROVEN_MAX = 50;
 
 // biome-ignore format: one area of SPEC.md per line
 export const UNPROVEN: readonly string[] = [
   'S1.1', 'S1.2', 'S1.13',
-  'S2.1', 'S2.2', 'S2.4', 'S2.5', 'S2.7', 'S2.12', 'S2.13', 'S2.14', 'S2.15', 'S2.16', 'S2.18', 'S2.19',
+  'S2.1', 'S2.2', 'S2.4', 'S2.5', 'S2.7', 'S2.12', 'S2.13', 'S2.15', 'S2.16', 'S2.18', 'S2.19',
   'S3.20', 'S3.22', 'S3.23', 'S3.24',
   'S4.6', 'S4.7',
   'S6.4', 'S6.7', 'S6.9',

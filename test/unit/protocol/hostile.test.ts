@@ -119,6 +119,25 @@ test('msgpack extensions of every kind are invalid, and never reach the decoder'
   }
 });
 
+test('S2.14 keys of maps that are no strings are invalid, wherever the map is: the decoder throws at some', () => {
+  for (const key of [
+    '90',
+    '80',
+    '91 01',
+    '81 a1 61 01',
+    'c0',
+    'c2',
+    '01',
+    'cb 7ff8000000000000',
+    'c4 01 61',
+  ]) {
+    for (const map of [`81 ${key} 01`, `82 a1 61 01 ${key} 01`, `de 0001 ${key} 01`, `81 a1 61 81 ${key} 01`])
+      isInvalid(binary(hex(`03 92 07 ${map}`)), /keys of msgpack maps must be strings/, 7);
+    isInvalid(binary(hex(`03 92 07 92 01 81 ${key} 01`)), /keys of msgpack maps/, 7);
+  }
+  isInvalid(binary(hex('03 92 07 82 a1 61 90 d9 01 62 81 a1 63 c0')), /before must be/, 7);
+});
+
 test('an array that holds itself by the pointer extension is invalid', () => {
   isInvalid(binary(hex('06 93 07 d6 69 00000001 91 d6 70 00000001 c0')), /extensions/, 7);
 });
