@@ -119,7 +119,8 @@ export function asMarkdown(report: ChaosReport, { date, command, machine, versio
     "- *pause in a move*: the slowest ack of each conversation that moved; the nodes' own view has buckets, whose upper ends",
     '  are given.',
     ...overTheBar(report.rows).map((each) => `- ${each}.`),
-    ...report.findings.map((each) => `- **${each.replaceAll('\n', ' ')}**`),
+    // Without stacks, which name paths of this machine.
+    ...report.findings.map((each) => `- **${each.split('\n', 1)[0]}**`),
   ].join('\n');
 }
 
