@@ -93,7 +93,8 @@ export class Projector {
   }
 
   isDirty(conv: ConversationId): boolean {
-    return this.#itemsOf(conv).length > 0 || this.#writing.has(conv);
+    const isIn = (items: ReadonlyMap<ConversationId, Dirty>): boolean => items.has(conv);
+    return isIn(this.#urgent) || this.#queues.some(isIn) || isIn(this.#writing);
   }
 
   /** The lowest slot that a start after a crash must still walk. */

@@ -2,7 +2,7 @@
 import { Buffer } from 'node:buffer';
 import { directConversationId } from '../core/direct-id.ts';
 import type { ErrorCode } from '../core/errors.ts';
-import { uuidV7 } from '../core/ids.ts';
+import { type ConversationId, uuidV7 } from '../core/ids.ts';
 import type { System } from '../core/ports.ts';
 import type {
   CreateRequest,
@@ -12,6 +12,7 @@ import type {
   MembersRequest,
   ReadRequest,
   ReceiptsRequest,
+  RequestBase,
   SendRequest,
   TypingRequest,
 } from '../core/requests.ts';
@@ -24,6 +25,17 @@ import type { Session } from './session.ts';
 /** What a request counts for in a mailbox, beside its body or list. */
 const REQUEST_BYTES = 256;
 const USER_BYTES = 64;
+
+/** What all requests have. A send, of which there are many, is made in one piece. */
+function requestOf(
+  edge: string,
+  { number, user, device }: Session,
+  id: number,
+  conv: ConversationId,
+  bytes = REQUEST_BYTES,
+): RequestBase {
+  return { edge, session: number, id, conv, user, device, bytes };
+}
 
 export function sendRequest(
   edge: string,
@@ -53,13 +65,7 @@ export function sendRequest(
 export function historyRequest(edge: string, session: Session, frame: History): HistoryRequest {
   return {
     t: 'history',
-    edge,
-    session: session.number,
-    id: frame.id,
-    conv: frame.conv,
-    user: session.user,
-    device: session.device,
-    bytes: REQUEST_BYTES,
+    ...requestOf(edge, session, frame.id, frame.conv),
     after: frame.after,
     before: frame.before,
     limit: frame.limit ?? LIMITS.historyLimitDefault,
@@ -70,13 +76,7 @@ export function membersRequest(edge: string, session: Session, frame: Members): 
   const named = (frame.add ?? frame.remove ?? frame.role ?? []).length;
   return {
     t: 'members',
-    edge,
-    session: session.number,
-    id: frame.id,
-    conv: frame.conv,
-    user: session.user,
-    device: session.device,
-    bytes: REQUEST_BYTES + USER_BYTES * named,
+    ...requestOf(edge, session, frame.id, frame.conv, REQUEST_BYTES + USER_BYTES * named),
     change: memberChange(frame),
   };
 }
@@ -91,13 +91,7 @@ function memberChange(frame: Members): MemberChange | undefined {
 export function readRequest(edge: string, session: Session, frame: Read): ReadRequest {
   return {
     t: 'read',
-    edge,
-    session: session.number,
-    id: 0,
-    conv: frame.conv,
-    user: session.user,
-    device: session.device,
-    bytes: REQUEST_BYTES,
+    ...requestOf(edge, session, 0, frame.conv),
     seq: frame.seq,
   };
 }
@@ -105,13 +99,7 @@ export function readRequest(edge: string, session: Session, frame: Read): ReadRe
 export function deliveredRequest(edge: string, session: Session, frame: Delivered): DeliveredRequest {
   return {
     t: 'delivered',
-    edge,
-    session: session.number,
-    id: 0,
-    conv: frame.conv,
-    user: session.user,
-    device: session.device,
-    bytes: REQUEST_BYTES,
+    ...requestOf(edge, session, 0, frame.conv),
     seq: frame.seq,
   };
 }
@@ -119,13 +107,7 @@ export function deliveredRequest(edge: string, session: Session, frame: Delivere
 export function typingRequest(edge: string, session: Session, frame: Typing): TypingRequest {
   return {
     t: 'typing',
-    edge,
-    session: session.number,
-    id: 0,
-    conv: frame.conv,
-    user: session.user,
-    device: session.device,
-    bytes: REQUEST_BYTES,
+    ...requestOf(edge, session, 0, frame.conv),
     on: frame.on,
   };
 }
@@ -133,13 +115,7 @@ export function typingRequest(edge: string, session: Session, frame: Typing): Ty
 export function receiptsRequest(edge: string, session: Session, frame: ListReceipts): ReceiptsRequest {
   return {
     t: 'receipts',
-    edge,
-    session: session.number,
-    id: frame.id,
-    conv: frame.conv,
-    user: session.user,
-    device: session.device,
-    bytes: REQUEST_BYTES,
+    ...requestOf(edge, session, frame.id, frame.conv),
     seq: frame.seq,
     before: frame.before,
     limit: frame.limit ?? LIMITS.receiptsLimitDefault,

@@ -3,6 +3,7 @@ import { sleep } from '../../support/server-process.ts';
 import type { Seen } from '../faults-meter.ts';
 import type { Verdict } from '../history.ts';
 import { settledRing } from './faults.ts';
+import { Findings } from './findings.ts';
 import { type Population, populate } from './population.ts';
 import { changeRing, idOf, untilRing } from './ring.ts';
 import { Row, spread, type Spread } from './rows.ts';
@@ -34,11 +35,7 @@ export async function drainScenario(
   conversations: number,
   progress: (line: string) => void,
 ): Promise<DrainReport> {
-  const findings: string[] = [];
-  const find = (text: string): void => {
-    progress(`    FOUND ${text}`);
-    findings.push(text);
-  };
+  const { all: findings, add: find } = new Findings(progress);
   const population = await populate(site, conversations, find, progress);
   const { stage, meter } = population;
   const loads = [population.loadOver(stage.talks, LIGHT_PER_SECOND)];

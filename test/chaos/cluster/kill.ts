@@ -1,5 +1,6 @@
 import { sleep, until } from '../../support/server-process.ts';
 import type { Verdict } from '../history.ts';
+import { Findings } from './findings.ts';
 import { populate } from './population.ts';
 import { idOf } from './ring.ts';
 import { spread, type Spread } from './rows.ts';
@@ -34,11 +35,7 @@ export async function killScenario(
   conversations: number,
   progress: (line: string) => void,
 ): Promise<KillReport> {
-  const findings: string[] = [];
-  const find = (text: string): void => {
-    progress(`    FOUND ${text}`);
-    findings.push(text);
-  };
+  const { all: findings, add: find } = new Findings(progress);
   const population = await populate(site, conversations, find, progress);
   const { stage, meter } = population;
   const load = population.loadOver(stage.talks, LIGHT_PER_SECOND);

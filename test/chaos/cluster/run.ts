@@ -9,6 +9,7 @@ import { judge, Load } from '../talks.ts';
 import { checkCluster, type StoreVerdict } from './check-store.ts';
 import { gather, watcher } from './crowd.ts';
 import { AWAY, type ClusterFault, settledRing } from './faults.ts';
+import { Findings } from './findings.ts';
 import { Guests } from './guests.ts';
 import { Observers, Pauses } from './pauses.ts';
 import { plan, type PlannedScene, type Stroke } from './plan.ts';
@@ -56,11 +57,7 @@ const FINDINGS_MAX = 200;
 
 /** Plays a seeded plan on a site under load; then all is read back and checked. */
 export async function runChaos(site: Site, options: ChaosOptions): Promise<ChaosReport> {
-  const findings: string[] = [];
-  const find = (text: string): void => {
-    options.progress(`    FOUND ${text}`);
-    if (findings.length < FINDINGS_MAX) findings.push(text);
-  };
+  const { all: findings, add: find } = new Findings(options.progress, FINDINGS_MAX);
   const run = await Run.start(site, options, find);
   try {
     await run.play();

@@ -1,7 +1,7 @@
 import type { FloorRow } from '../../../src/core/cluster-ports.ts';
-import { check } from '../checkers/all.ts';
 import { drainMicrotasks } from '../microtasks.ts';
 import { finalLog } from '../world/final-log.ts';
+import { play } from '../world/play.ts';
 import type { Outcome } from '../world/run-seed.ts';
 import type { OwnersPlan } from './plan.ts';
 import { OwnersWorld } from './world.ts';
@@ -16,29 +16,11 @@ const FLOORS_MS = 200;
 /** One run, from its plan to the checkers' word. Not to be called behind an `await`: see microtasks.ts. */
 export function runOwners(plan: OwnersPlan, isTraced: boolean): Outcome {
   const world = new OwnersWorld(plan, isTraced);
-  const { history, system } = world;
-  try {
-    world.begin();
-    system.run(plan.activeMs, drainMicrotasks);
+  return play(world, plan, () => {
     world.calm();
     converge(world);
     takeLogs(world);
-  } catch (error) {
-    history.errors.push(`thrown: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-  }
-  world.countAll();
-  const findings = check(history);
-  for (const { checker, words } of findings) world.trace('check', `${checker}: ${words}`);
-  system.crash();
-  return {
-    seed: plan.seed,
-    profile: plan.profile,
-    findings,
-    virtualMs: system.monotonic(),
-    acked: history.deviceAcks.length,
-    tally: world.tally,
-    trace: world.lines,
-  };
+  });
 }
 
 /** Every writer gets said what it wants to, and something new after that: no conversation is stuck. */

@@ -1,9 +1,10 @@
 import type { FloorRow } from '../../../src/core/cluster-ports.ts';
 import { drainMicrotasks } from '../microtasks.ts';
-import { check, type Finding } from '../checkers/all.ts';
+import type { Finding } from '../checkers/all.ts';
 import { finalLog } from './final-log.ts';
 import { knownHeads } from '../checkers/rows.ts';
 import type { Plan } from './plan.ts';
+import { play } from './play.ts';
 import { type Tally, World } from './world.ts';
 
 /** Within the lease timeout and this after the last fault, everyone has everything. */
@@ -27,28 +28,10 @@ export interface Outcome {
 /** One run, from its plan to the checkers' word. Not to be called behind an `await`: see microtasks.ts. */
 export function runPlan(plan: Plan, isTraced: boolean): Outcome {
   const world = new World(plan, isTraced);
-  const { history, system } = world;
-  try {
-    world.begin();
-    system.run(plan.activeMs, drainMicrotasks);
+  return play(world, plan, () => {
     calmDown(world);
     readAll(world);
-  } catch (error) {
-    history.errors.push(`thrown: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-  }
-  world.countAll();
-  const findings = check(history);
-  for (const { checker, words } of findings) world.trace('check', `${checker}: ${words}`);
-  system.crash();
-  return {
-    seed: plan.seed,
-    profile: plan.profile,
-    findings,
-    virtualMs: world.now,
-    acked: history.deviceAcks.length,
-    tally: world.tally,
-    trace: world.lines,
-  };
+  });
 }
 
 /** All faults end; whatever was stopped runs again, everyone comes online, and all is to come right by itself. */

@@ -1,28 +1,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { backoffMs } from '../../../src/client/backoff.ts';
-import { Client } from '../../../src/client/client.ts';
 import type { ClientError } from '../../../src/client/errors.ts';
-import { jsonCodec } from '../../../src/client/json-codec.ts';
-import type { ClientOptions } from '../../../src/client/options.ts';
 import { memoryStorage } from '../../../src/client/storage.ts';
 import { tokenExpiry } from '../../../src/client/token.ts';
 import type { Hello, Send } from '../../../src/protocol/frames.ts';
 import type { Session } from './model-server.ts';
-import { World } from './virtual-world.ts';
-
-function clientOf(world: World, user: string, options: Partial<ClientOptions> = {}): Client {
-  const client = new Client({
-    url: 'ws://model/v1/connect',
-    token: `dev:${user}`,
-    codec: jsonCodec,
-    webSocket: world.webSocket,
-    system: world.time,
-    ...options,
-  });
-  client.connect();
-  return client;
-}
+import { clientOf, World } from './virtual-world.ts';
 
 function onlySession(world: World): Session {
   assert.equal(world.server.sessions.size, 1);

@@ -1,24 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { Client } from '../../../src/client/client.ts';
-import { jsonCodec } from '../../../src/client/json-codec.ts';
+import type { Client } from '../../../src/client/client.ts';
 import type { ClientOptions } from '../../../src/client/options.ts';
 import type { ClientFrame, Receipt } from '../../../src/protocol/frames.ts';
 import { NO_FAULTS } from './model-server.ts';
-import { World } from './virtual-world.ts';
-
-function clientOf(world: World, user: string, options: Partial<ClientOptions> = {}): Client {
-  const client = new Client({
-    url: 'ws://model/v1/connect',
-    token: `dev:${user}`,
-    codec: jsonCodec,
-    webSocket: world.webSocket,
-    system: world.time,
-    ...options,
-  });
-  client.connect();
-  return client;
-}
+import { clientOf, World } from './virtual-world.ts';
 
 /** A group of ann and bob, both online; seq 1 is its creation. */
 async function group(options: Partial<ClientOptions> = {}): Promise<{

@@ -1,24 +1,11 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { Client } from '../../../src/client/client.ts';
-import { jsonCodec } from '../../../src/client/json-codec.ts';
+import type { Client } from '../../../src/client/client.ts';
 import type { Timeline, TimelineOptions } from '../../../src/client/timeline.ts';
 import type { Message } from '../../../src/protocol/frames.ts';
 import { NO_FAULTS } from './model-server.ts';
-import { World } from './virtual-world.ts';
-
-function clientOf(world: World, user: string): Client {
-  const client = new Client({
-    url: 'ws://model/v1/connect',
-    token: `dev:${user}`,
-    codec: jsonCodec,
-    webSocket: world.webSocket,
-    system: world.time,
-  });
-  client.connect();
-  return client;
-}
+import { clientOf, World } from './virtual-world.ts';
 
 async function group(world: World, client: Client): Promise<string> {
   const creation = client.create('group', ['ann', 'bob'], 'g');

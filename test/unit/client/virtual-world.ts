@@ -1,4 +1,7 @@
 /** Virtual time for the client's tests, and sockets that lead to a model server. */
+import { Client } from '../../../src/client/client.ts';
+import { jsonCodec } from '../../../src/client/json-codec.ts';
+import type { ClientOptions } from '../../../src/client/options.ts';
 import type { WebSocketClass } from '../../../src/client/socket.ts';
 import type { ClientSystem } from '../../../src/client/system.ts';
 import type { ServerFrame } from '../../../src/protocol/frames.ts';
@@ -140,4 +143,18 @@ export class World {
       }
     };
   }
+}
+
+/** A client in the world, connecting. */
+export function clientOf(world: World, user: string, options: Partial<ClientOptions> = {}): Client {
+  const client = new Client({
+    url: 'ws://model/v1/connect',
+    token: `dev:${user}`,
+    codec: jsonCodec,
+    webSocket: world.webSocket,
+    system: world.time,
+    ...options,
+  });
+  client.connect();
+  return client;
 }
