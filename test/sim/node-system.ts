@@ -55,7 +55,7 @@ export class NodeSystem implements System {
   }
 
   now(): number {
-    return this.#shared.now() + this.#skewMs;
+    return Math.floor(this.#shared.now() + this.#skewMs); // as Date.now() does
   }
   monotonic(): number {
     return (this.#frozenAt ?? this.#shared.monotonic()) - this.#frozenMs;

@@ -1,6 +1,9 @@
 import type { System, Timer } from '../../src/core/ports.ts';
 import { type Alarm, AlarmHeap } from './alarm-heap.ts';
 
+/** Turns at one instant, each asked for by one before it: beyond it something spins. */
+const ROUNDS_MAX = 100_000;
+
 /** A System whose time moves only when told to: turns run in order, alarms by time, chance from a seed. */
 export class VirtualSystem implements System {
   #now = 1_700_000_000_000;
@@ -72,9 +75,11 @@ export class VirtualSystem implements System {
   }
 
   #settleNow(drain: () => void): void {
+    let rounds = 0;
     do {
       this.#runTurns();
       drain();
+      if (++rounds > ROUNDS_MAX) throw new Error(`turn after turn is asked for at ${this.#elapsed} ms`);
     } while (this.#turns.length > 0);
   }
 
