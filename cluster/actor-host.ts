@@ -59,12 +59,21 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
     this.#reads = new ConfirmedReads(ports.ownership, edge);
     this.#rows = new RowReads(ports.messages, logger);
     const isBusy = (): boolean => this.#turns.isBusy;
-    this.projector = new Projector(ports.projections, edge, system, logger, isBusy, projectionRates);
+    this.projector = new Projector({
+      store: ports.projections,
+      ownership: ports.ownership,
+      edge,
+      system,
+      logger,
+      isBusy,
+      rates: projectionRates,
+    });
     const limits = options.residency ?? RESIDENCY_LIMITS;
     this.residency = new Residency(limits);
     this.#turns = new Turns(system, limits.cellsMax, options.gatherMsMax ?? GATHER_MS_MAX, this.#takeTurn);
     this.#gather = new AppendGather(system, limits.cellsMax, (cell) => this.#schedule(cell));
-    this.#activator = new Activator(ports, logger, limits.cellsMax, this);
+    const activating = { cellsMax: limits.cellsMax, againMsMax: options.openAgainMsMax ?? 0 };
+    this.#activator = new Activator({ ports, system, logger, ...activating }, this);
     this.#slots = new DirtySlots(system);
     this.dirtyWalk = new DirtyWalk(system, (conv) => this.#openToShow(conv), options.showElsewhere);
     this.#timers = [this.projector.start(), system.every(SWEEP_MS, () => this.#sweep())];
@@ -330,7 +339,7 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
     this.#current = undefined;
     this.residency.account(cell, actor.bytes);
     if (cell.leaving) this.#leave(cell, actor);
-    if (mailbox.length > 0 && !actor.busy) this.#schedule(cell);
+    if (mailbox.length > 0 && !actor.busy && !actor.sealed) this.#schedule(cell);
     return taken;
   };
 

@@ -46,7 +46,8 @@ export class Handoff {
   /** Bounded by what is in memory. */
   readonly #waiting = new Set<ConversationId>();
   readonly #moved = new Map<ConversationId, NodeId>();
-  #inFlight = 0;
+  /** On their way: each once, however often the ring changes meanwhile. */
+  readonly #inFlight = new Set<ConversationId>();
   /** Adapts: a little more after each quick hand-over, a fifth less after each slow one. */
   #inFlightMax = IN_FLIGHT_FIRST;
   /** Looks under way: until the last one's time has come, nothing starts. */
@@ -59,7 +60,7 @@ export class Handoff {
 
   /** Conversations that are to go, and those on their way. */
   get moving(): number {
-    return this.#waiting.size + this.#inFlight;
+    return this.#waiting.size + this.#inFlight.size;
   }
 
   /** The ring has changed: who is to go is judged anew. */
@@ -103,18 +104,18 @@ export class Handoff {
   #start(): void {
     if (this.#looks > 0) return;
     for (const conv of this.#waiting) {
-      if (this.#inFlight >= Math.floor(this.#inFlightMax) || this.#stopped) return;
+      if (this.#inFlight.size >= Math.floor(this.#inFlightMax) || this.#stopped) return;
       this.#waiting.delete(conv);
-      this.#inFlight++;
-      void this.#run(conv);
+      if (!this.#inFlight.has(conv)) void this.#run(conv);
     }
   }
 
   async #run(conv: ConversationId): Promise<void> {
+    this.#inFlight.add(conv);
     const cell = this.#o.host.residency.get(conv);
     const next = this.#o.nextOf(conv);
     const isDone = cell === undefined || next === undefined || (await this.#move(cell, next));
-    this.#inFlight--;
+    this.#inFlight.delete(conv);
     if (!isDone && this.#o.host.residency.get(conv) !== undefined) this.consider(conv); // it is tried again
     this.#start();
   }

@@ -99,7 +99,9 @@ class Node {
       log,
       nextOf: (conv) => this.next(conv),
       offer: (next, conv, fence, { head }) => {
-        assert.equal(this.host.residency.get(conv)?.actor?.sealed, true, 'sealed before it is offered');
+        const cell = this.host.residency.get(conv);
+        assert.equal(cell?.actor?.sealed, true, 'sealed before it is offered');
+        assert.equal(cell?.moving, true, 'and takes no requests');
         this.inFlightMost = Math.max(this.inFlightMost, this.moving);
         this.said.push(`offer ${conv} to ${next}: fence ${fence}, head ${head}`);
       },
@@ -186,6 +188,26 @@ test('what comes meanwhile is sent on in its order, and nothing is answered twic
     later.map(({ id }) => `redirect ${id} to ${OTHER}`),
   );
   assert.equal(made.answers.size, 2, 'of the create and the first send alone');
+});
+
+test('a ring that changes while a conversation is on its way does not send it off twice', async () => {
+  const made = await node();
+  made.next = () => OTHER;
+  made.fault = (operation) => (operation === 'writeDedup' ? 'unavailable' : undefined);
+  made.ask(send('ann', cmid(1), { conv: 'c0' }));
+  await made.pass(100);
+  made.store.available = false; // its small rows are waited for, and then its ids, in vain
+  made.handoff.look();
+  await made.pass(800);
+  made.handoff.look();
+  await made.pass(800);
+  made.store.available = true;
+  await made.pass(1_200);
+  assert.equal(made.counts.handoffs, 0);
+  made.fault = () => undefined;
+  await made.pass(5_000);
+  assert.deepEqual([made.counts.handoffs, made.handoff.moving, made.host.residency.size], [1, 0, 0]);
+  assert.equal(made.said.filter((said) => said.startsWith('offer')).length, 1);
 });
 
 test('only so many are on their way at once, and all go', async () => {
