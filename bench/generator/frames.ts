@@ -1,5 +1,6 @@
 /** The hot frames, read and written in place (docs/protocol.md gives the layouts). */
 import { writeU32 } from '../../src/protocol/message-frame.ts';
+import { SEND_RETRY, SEND_TEXT } from '../../src/protocol/send-frame.ts';
 
 export const SEND = 0x10;
 export const ACK = 0x50;
@@ -32,7 +33,7 @@ export class SendTemplate {
     this.#frame = Buffer.alloc(this.frameBytes, 'the quick brown fox jumps over the lazy dog. ');
     this.#frame.fill(0, 0, SEND_HEADER_BYTES);
     this.#frame[0] = SEND;
-    this.#frame[1] = 0x01; // a text body
+    this.#frame[1] = SEND_TEXT;
     writeU32(this.#frame, 40, bodyBytes);
     this.setTime(Date.now());
   }
@@ -45,8 +46,17 @@ export class SendTemplate {
   }
 
   /** Writes the frame at `at`; `convs` holds the conversations' ids, 16 bytes each. */
-  write(out: Buffer, at: number, id: number, convs: Uint8Array, conversation: number, number: number): void {
+  write(
+    out: Buffer,
+    at: number,
+    id: number,
+    convs: Uint8Array,
+    conversation: number,
+    number: number,
+    isRetry: boolean,
+  ): void {
     out.set(this.#frame, at);
+    if (isRetry) out[at + 1] = SEND_TEXT | SEND_RETRY;
     writeU32(out, at + ID_AT, id);
     for (let i = 0; i < 16; i++) out[at + CONV_AT + i] = convs[conversation * 16 + i] as number;
     out[at + CMID_AT + 9] = conversation >>> 16;

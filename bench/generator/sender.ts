@@ -41,6 +41,8 @@ export class Sender {
   readonly #made: Float64Array;
   readonly #order: Int32Array;
   readonly #pausedUntil: Float64Array;
+  /** By connection: 1 from a refusal to an ack; servers take no new sends meanwhile. */
+  readonly #owes: Uint8Array;
   #pausedCount = 0;
   /** Per slot (request id - 1): what was sent. */
   readonly #slotNumber: Uint32Array;
@@ -58,6 +60,7 @@ export class Sender {
     this.#turn = new Uint32Array(connections);
     this.#made = new Float64Array(connections);
     this.#order = new Int32Array(connections);
+    this.#owes = new Uint8Array(connections);
     this.#pausedUntil = new Float64Array(connections);
     this.#slotNumber = new Uint32Array(connections * options.window);
     this.#slotConversation = new Uint32Array(connections * options.window);
@@ -124,7 +127,16 @@ export class Sender {
     this.unanswered++;
     const socket = this.#sockets[connection] as WireSocket;
     const frameAt = socket.begin(this.#template.frameBytes);
-    this.#template.write(socket.buffer(), frameAt, slot + 1, this.#topology.ids, conversation, number);
+    const isRetry = this.#owes[connection] === 1;
+    this.#template.write(
+      socket.buffer(),
+      frameAt,
+      slot + 1,
+      this.#topology.ids,
+      conversation,
+      number,
+      isRetry,
+    );
   }
 
   /** Whether the request id is unanswered and was for this message; frees it. */
@@ -135,6 +147,7 @@ export class Sender {
     if (this.#slotTaken[taken] === 0) return false;
     if (this.#slotNumber[taken] !== number || this.#slotConversation[taken] !== conversation) return false;
     this.#release(connection, slot);
+    this.#owes[connection] = 0;
     return true;
   }
 
@@ -144,6 +157,7 @@ export class Sender {
     if (slot < 0 || slot >= this.#window || this.#slotTaken[connection * this.#window + slot] === 0)
       return false;
     this.#release(connection, slot);
+    this.#owes[connection] = 1;
     if (this.#pausedUntil[connection] === 0) this.#pausedCount++;
     this.#pausedUntil[connection] = performance.now() + Math.max(retryAfterMs, TICK_MS);
     return true;

@@ -147,7 +147,7 @@ export class Intake {
   #send(session: Session, frame: DecodedSend): void {
     const { id, bounds, system, open, owners, replies } = this.#options;
     session.lanes ??= new Lanes(bounds.lanesMax);
-    const refused = this.#sendRefused(session, session.lanes, frame.conv, system.monotonic());
+    const refused = this.#sendRefused(session, session.lanes, frame, system.monotonic());
     if (refused !== undefined) {
       replies.error(session, frame.id, { re: 'send' }, refused.code, refused.message, refused.retryAfterMs);
       return;
@@ -156,10 +156,16 @@ export class Intake {
     owners().submit(sendRequest(id, session, frame, session.lanes.enter(frame.conv)));
   }
 
-  #sendRefused(session: Session, lanes: Lanes, conv: ConversationId, now: number): Refused | undefined {
-    const held = lanes.refusal(conv, now);
+  #sendRefused(
+    session: Session,
+    lanes: Lanes,
+    { conv, retry }: DecodedSend,
+    now: number,
+  ): Refused | undefined {
+    const held = lanes.refusal(conv, retry, now);
     if (held !== undefined) {
-      const message = 'A send before this one was refused; wait, and send that one again first.';
+      const message =
+        'A send before this one was refused: wait, and send that one again first, flagged `retry`.';
       return { code: held.code, message, retryAfterMs: held.retryAfterMs };
     }
     const { sendsPerSecond, burst } = this.#options.rate;

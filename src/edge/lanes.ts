@@ -20,21 +20,25 @@ interface Lane {
   unanswered: number;
   /** Ordinals above `base` that were answered before it. */
   early: Set<number> | undefined;
-  /** Monotonic ms until which sends are held back. */
+  /** Monotonic ms until which sends are held back, … */
   heldUntil: number;
+  /** … and until which those are that are no retries: whoever sends them has not heard of the refusal yet. */
+  owedUntil: number;
   heldCode: ErrorCode;
 }
 
 /** What a refused send holds back those behind it for, at least: they may be on their way already. */
 const HOLD_MS_MIN = 20;
+/** A client that has not heard of a refusal for so long has heard nothing, and given the connection up. */
+const OWED_MS_MAX = 30_000;
 /** Another look after this long, when there are too many lanes. */
 const CROWDED_MS = 50;
 
 /**
  * Keeps one session's sends to each conversation in order over refusals. A refused send holds back the later
- * ones, here until `retryAfterMs` has passed, at the owner because their ordinals are not the expected one. A
- * lane is kept only while something is unanswered or held back. Numbering then goes on above all numbers used
- * so far: a number used twice could be taken for one that the owner still expects.
+ * ones, here until `retryAfterMs` has passed and a retry has come, at the owner because their ordinals are not the
+ * expected one. A lane is kept only while something is unanswered or held back. Numbering then goes on above all
+ * numbers used so far: a number used twice could be taken for one that the owner still expects.
  */
 export class Lanes {
   readonly #lanes = new Map<ConversationId, Lane>();
@@ -55,7 +59,7 @@ export class Lanes {
    * Why a send to `conv` may not go now; undefined: it may. Whoever is refused holds back those right behind until it may
    * come again itself: at the end of a hold they would else pass it by.
    */
-  refusal(conv: ConversationId, now: number): LaneRefusal | undefined {
+  refusal(conv: ConversationId, isRetry: boolean, now: number): LaneRefusal | undefined {
     const lane = this.#lanes.get(conv);
     if (this.#allHeldUntil > now) {
       const retryAfterMs = Math.max(HOLD_MS_MIN, Math.ceil(this.#allHeldUntil - now));
@@ -67,7 +71,7 @@ export class Lanes {
       this.prune(now);
       return this.#lanes.size < this.#lanesMax ? undefined : { code: 'overloaded', retryAfterMs: CROWDED_MS };
     }
-    if (lane.heldUntil <= now) return undefined;
+    if (lane.heldUntil <= now && (isRetry || lane.owedUntil <= now)) return undefined;
     const retryAfterMs = Math.max(HOLD_MS_MIN, Math.ceil(lane.heldUntil - now));
     lane.heldUntil = now + retryAfterMs;
     return { code: lane.heldCode, retryAfterMs };
@@ -77,6 +81,7 @@ export class Lanes {
   enter(conv: ConversationId): LanePlace {
     const lane = this.#lane(conv);
     lane.unanswered++;
+    lane.owedUntil = 0;
     return { ordinal: lane.next++, base: lane.base };
   }
 
@@ -99,8 +104,8 @@ export class Lanes {
       while (lane.early?.delete(lane.base) === true);
     }
     if (retryable !== undefined) {
-      this.#holdBack(lane, retryable, now + retryAfterMs);
-    } else if (lane.unanswered === 0 && lane.heldUntil <= now) {
+      this.#holdBack(lane, retryable, now, retryAfterMs);
+    } else if (isIdle(lane, now)) {
       this.#drop(conv, lane);
     }
   }
@@ -111,13 +116,12 @@ export class Lanes {
       this.#allHeldUntil = Math.max(this.#allHeldUntil, now + retryAfterMs);
       return;
     }
-    this.#holdBack(this.#lane(conv), code, now + retryAfterMs);
+    this.#holdBack(this.#lane(conv), code, now, retryAfterMs);
   }
 
   /** Forgets lanes that hold nothing back any more. */
   prune(now: number): void {
-    for (const [conv, lane] of this.#lanes)
-      if (lane.unanswered === 0 && lane.heldUntil <= now) this.#drop(conv, lane);
+    for (const [conv, lane] of this.#lanes) if (isIdle(lane, now)) this.#drop(conv, lane);
   }
 
   #lane(conv: ConversationId): Lane {
@@ -129,6 +133,7 @@ export class Lanes {
       unanswered: 0,
       early: undefined,
       heldUntil: 0,
+      owedUntil: 0,
       heldCode: 'unavailable',
     };
     this.#lanes.set(conv, lane);
@@ -136,8 +141,9 @@ export class Lanes {
   }
 
   /** Later sends were not passed on, so of theirs nothing is unknown. */
-  #holdBack(lane: Lane, code: ErrorCode, until: number): void {
-    lane.heldUntil = Math.max(lane.heldUntil, until);
+  #holdBack(lane: Lane, code: ErrorCode, now: number, retryAfterMs: number): void {
+    lane.heldUntil = Math.max(lane.heldUntil, now + retryAfterMs);
+    lane.owedUntil = now + OWED_MS_MAX;
     lane.heldCode = code === 'rate_limited' || code === 'overloaded' ? code : 'unavailable';
   }
 
@@ -145,4 +151,8 @@ export class Lanes {
     this.#first = Math.max(this.#first, lane.next);
     this.#lanes.delete(conv);
   }
+}
+
+function isIdle({ unanswered, heldUntil, owedUntil }: Lane, now: number): boolean {
+  return unanswered === 0 && heldUntil <= now && owedUntil <= now;
 }

@@ -29,8 +29,8 @@ test('a full disk: sends get `unavailable`, reads go on, and it recovers when th
   const client = await RawClient.hello(server.url, 'ann');
   const { conv } = await client.request({ t: 'create', id: 1, kind: 'direct', members: ['bob'] });
   let id = 1;
-  const send = async (): Promise<Readonly<Record<string, unknown>>> =>
-    client.request({ t: 'send', id: ++id, conv, cmid: randomUUID(), body: 'x'.repeat(4_000) });
+  const send = async (retry?: true): Promise<Readonly<Record<string, unknown>>> =>
+    client.request({ t: 'send', id: ++id, conv, cmid: randomUUID(), body: 'x'.repeat(4_000), retry });
   const first = await send();
   assert.equal(first['t'], 'ack');
 
@@ -55,10 +55,10 @@ test('a full disk: sends get `unavailable`, reads go on, and it recovers when th
 
   rmSync(ballast);
   const deadline = performance.now() + 10_000;
-  let again = await send();
+  let again = await send(true);
   while (again['t'] !== 'ack' && performance.now() < deadline) {
     await new Promise((resolve) => setTimeout(resolve, 200));
-    again = await send();
+    again = await send(true);
   }
   assert.deepEqual(
     [again['t'], again['seq']],

@@ -22,7 +22,7 @@ test('the send frame is one that the server decodes, and names its message', () 
   const topology = directs(512, 70_000);
   const template = new SendTemplate(140);
   const out = Buffer.alloc(7 + template.frameBytes);
-  template.write(out, 7, 3, topology.ids, 69_999, 0xfedcba98);
+  template.write(out, 7, 3, topology.ids, 69_999, 0xfedcba98, false);
   const bytes = out.subarray(7);
   const send = decodeClient(bytes, true, 'binary');
   assert.equal(send.t, 'send');

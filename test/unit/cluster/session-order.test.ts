@@ -33,9 +33,9 @@ class Client {
   /** The next send, if the edge lets one go now. */
   next(now: number): { readonly index: number; readonly request: SendRequest } | undefined {
     const index = this.#state.indexOf('waiting');
-    if (index < 0 || this.lanes.refusal(CONV, now) !== undefined) return undefined;
-    const { ordinal, base } = this.lanes.enter(CONV);
     const retry = (this.#tries[index] as number) > 0;
+    if (index < 0 || this.lanes.refusal(CONV, retry, now) !== undefined) return undefined;
+    const { ordinal, base } = this.lanes.enter(CONV);
     this.#state[index] = 'out';
     (this.#tries[index] as number)++;
     const request = send('ann', this.id(index), {

@@ -27,12 +27,12 @@ test('S4.5 a refusal holds back the later ones until its time is over', () => {
   const lanes = new Lanes(10);
   for (let i = 0; i < 3; i++) lanes.enter(conv);
   lanes.answered(conv, 1, 'timed_out_unknown', 500, 1_000);
-  assert.deepEqual(lanes.refusal(conv, 1_100), { code: 'unavailable', retryAfterMs: 400 });
-  assert.equal(lanes.refusal(convId(2), 1_100), undefined, 'others go on');
+  assert.deepEqual(lanes.refusal(conv, true, 1_100), { code: 'unavailable', retryAfterMs: 400 });
+  assert.equal(lanes.refusal(convId(2), true, 1_100), undefined, 'others go on');
   lanes.answered(conv, 2, 'unavailable', 200, 1_200);
   lanes.answered(conv, 3, 'unavailable', 200, 1_450);
-  assert.deepEqual(lanes.refusal(conv, 1_500), { code: 'unavailable', retryAfterMs: 150 });
-  assert.equal(lanes.refusal(conv, 1_650), undefined);
+  assert.deepEqual(lanes.refusal(conv, true, 1_500), { code: 'unavailable', retryAfterMs: 150 });
+  assert.equal(lanes.refusal(conv, true, 1_650), undefined);
   const { ordinal, base } = lanes.enter(conv);
   assert.equal(ordinal, base);
 });
@@ -41,17 +41,34 @@ test('S4.5 at the end of a hold nobody passes by one who came a moment too early
   const lanes = new Lanes(10);
   lanes.enter(conv);
   lanes.answered(conv, 1, 'unavailable', 500, 1_000);
-  assert.equal(lanes.refusal(conv, 1_499.9)?.retryAfterMs, 20, 'the first comes too early');
-  assert.notEqual(lanes.refusal(conv, 1_500.1), undefined, 'the second, right behind it, waits too');
-  assert.equal(lanes.refusal(conv, 1_521), undefined);
+  assert.equal(lanes.refusal(conv, true, 1_499.9)?.retryAfterMs, 20, 'the first comes too early');
+  assert.notEqual(lanes.refusal(conv, true, 1_500.1), undefined, 'the second, right behind it, waits too');
+  assert.equal(lanes.refusal(conv, true, 1_521), undefined);
+});
+
+test('S4.5 what is no retry waits until a refused one has come again, or its sender can have heard of nothing for long', () => {
+  const lanes = new Lanes(10);
+  lanes.enter(conv);
+  lanes.answered(conv, 1, 'unavailable', 500, 1_000);
+  assert.deepEqual(lanes.refusal(conv, false, 2_000), { code: 'unavailable', retryAfterMs: 20 });
+  assert.equal(lanes.refusal(conv, true, 2_100), undefined);
+  lanes.enter(conv);
+  assert.equal(lanes.refusal(conv, false, 2_100), undefined, 'they follow it');
+  lanes.answered(conv, 2, 'unavailable', 500, 3_000);
+  lanes.prune(10_000);
+  assert.equal(lanes.size, 1);
+  assert.notEqual(lanes.refusal(conv, false, 32_900), undefined);
+  assert.equal(lanes.refusal(conv, false, 33_000), undefined);
+  lanes.prune(33_000);
+  assert.equal(lanes.size, 0);
 });
 
 test('a refusal by the edge holds back the lane, but not for answers under way', () => {
   const lanes = new Lanes(10);
   lanes.enter(conv);
   lanes.hold(conv, 'rate_limited', 100, 0);
-  assert.deepEqual(lanes.refusal(conv, 40), { code: 'rate_limited', retryAfterMs: 60 });
-  assert.equal(lanes.refusal(conv, 100), undefined);
+  assert.deepEqual(lanes.refusal(conv, true, 40), { code: 'rate_limited', retryAfterMs: 60 });
+  assert.equal(lanes.refusal(conv, true, 100), undefined);
   assert.deepEqual(lanes.enter(conv), { ordinal: 2, base: 1 });
 });
 
@@ -59,70 +76,88 @@ test('lanes are bounded, and beyond the bound nothing overtakes a refused send',
   const lanes = new Lanes(2);
   lanes.enter(convId(1));
   lanes.hold(convId(2), 'rate_limited', 100, 0);
-  assert.equal(lanes.refusal(convId(3), 0)?.code, 'overloaded');
+  assert.equal(lanes.refusal(convId(3), true, 0)?.code, 'overloaded');
   lanes.hold(convId(3), 'overloaded', 200, 0);
   lanes.answered(convId(1), 1, undefined, 0, 50);
-  assert.equal(lanes.refusal(convId(3), 60)?.code, 'overloaded');
-  assert.equal(lanes.refusal(convId(3), 200), undefined);
+  assert.equal(lanes.refusal(convId(3), true, 60)?.code, 'overloaded');
+  assert.equal(lanes.refusal(convId(3), true, 200), undefined);
 });
 
-test('S4.5 against the sequencer: what is taken keeps the order of sending, whatever is refused where', () => {
-  /** In each step a send arrives, or the oldest under way meets the owner, who may refuse it. */
+/** One client's sends to one conversation, through the edge's lanes, to the owner. */
+class Course {
+  readonly #lanes = new Lanes(8);
+  readonly #owner = new SessionOrdinals(4);
+  /** In order; those refused come in again where they were. */
+  readonly #toSend = Array.from({ length: 300 }, (_, i) => i);
+  readonly #tried = new Set<number>();
+  readonly #underWay: { message: number; ordinal: number; base: number }[] = [];
+  /** Refused; the client does not know yet. */
+  readonly #unheard: number[] = [];
+  /** It has heard of a refusal: it waits for what is on its way, and then begins with the oldest. */
+  #rewinding = false;
+  readonly taken: number[] = [];
+  now = 0;
+
+  hear(): void {
+    this.#rewinding ||= this.#unheard.length > 0;
+    for (const message of this.#unheard) this.#tried.add(message);
+    this.#toSend.push(...this.#unheard.splice(0));
+    this.#toSend.sort((a, b) => a - b);
+  }
+
+  /** 2: refused by the edge. */
+  send(fault: number): void {
+    if (this.#rewinding && this.#underWay.length + this.#unheard.length > 0) return;
+    this.#rewinding = false;
+    const message = this.#toSend.shift() as number;
+    const isHeld = this.#lanes.refusal(conv, this.#tried.has(message), this.now) !== undefined;
+    if (!isHeld && fault === 2) this.#lanes.hold(conv, 'rate_limited', 30, this.now);
+    if (isHeld || fault === 2) this.#unheard.push(message);
+    else this.#underWay.push({ message, ...this.#lanes.enter(conv) });
+  }
+
+  /** The oldest under way. 0: a full mailbox, before the actor sees it. 1: the store refuses, after it was taken. */
+  owner(fault: number): void {
+    const send = this.#underWay.shift();
+    if (send === undefined) return;
+    const { message, ordinal, base } = send;
+    const isTaken = fault !== 0 && this.#owner.take('e', 1, ordinal, base);
+    if (isTaken && fault === 1) this.#owner.giveBack('e', 1, ordinal);
+    const isOk = isTaken && fault !== 1;
+    (isOk ? this.taken : this.#unheard).push(message);
+    this.#lanes.answered(conv, ordinal, isOk ? undefined : 'unavailable', 20, this.now);
+  }
+
+  /** Nothing fails any more. */
+  calm(): void {
+    while (this.#underWay.length > 0) this.owner(9);
+    for (let rounds = 0; rounds < 40; rounds++) {
+      this.now += 100;
+      this.hear();
+      this.send(9);
+      this.owner(9);
+    }
+  }
+}
+
+test('S4.5 against the sequencer: what is taken keeps the order of sending, whatever is refused where, and heard when', () => {
   const step = fc.record({
-    op: fc.constantFrom('send', 'owner'),
+    op: fc.constantFrom('send', 'owner', 'hear'),
     fault: fc.integer({ min: 0, max: 9 }),
   });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
-      const lanes = new Lanes(8);
-      const owner = new SessionOrdinals(4);
-      const toSend = Array.from({ length: 300 }, (_, i) => i); // refused ones come first again, in order
-      const underWay: { message: number; ordinal: number; base: number }[] = [];
-      const taken: number[] = [];
-      let now = 0;
-      const refused = (message: number): void => {
-        toSend.push(message);
-        toSend.sort((a, b) => a - b);
-      };
-      const atOwner = (fault: number): void => {
-        const send = underWay.shift();
-        if (send === undefined) return;
-        const { message, ordinal, base } = send;
-        // 0: a full mailbox, before the actor sees it. 1: the store refuses, after it was taken.
-        let ok = fault !== 0 && owner.take('e', 1, ordinal, base);
-        if (ok && fault === 1) {
-          owner.giveBack('e', 1, ordinal);
-          ok = false;
-        }
-        if (ok) taken.push(message);
-        else refused(message);
-        lanes.answered(conv, ordinal, ok ? undefined : 'unavailable', 20, now);
-      };
+      const course = new Course();
       for (const { op, fault } of steps) {
-        now += 10;
-        if (op === 'owner') {
-          atOwner(fault);
-          continue;
-        }
-        const message = toSend.shift() as number;
-        if (lanes.refusal(conv, now) !== undefined) refused(message);
-        else if (fault === 2) {
-          lanes.hold(conv, 'rate_limited', 30, now);
-          refused(message);
-        } else underWay.push({ message, ...lanes.enter(conv) });
+        course.now += 10;
+        course[op as 'send' | 'owner' | 'hear'](fault);
       }
-      while (underWay.length > 0) atOwner(9);
-      for (let rounds = 0; rounds < 20; rounds++) {
-        now += 100;
-        if (lanes.refusal(conv, now) !== undefined) continue;
-        underWay.push({ message: toSend.shift() as number, ...lanes.enter(conv) });
-        atOwner(9);
-      }
+      course.calm();
       assert.deepEqual(
-        taken,
-        taken.map((_, i) => i),
+        course.taken,
+        course.taken.map((_, i) => i),
       );
-      assert.ok(taken.length >= 19, 'it goes on in the end');
+      assert.ok(course.taken.length >= 19, 'it goes on in the end');
     }),
     { numRuns: 1_000 },
   );

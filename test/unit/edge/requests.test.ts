@@ -171,7 +171,7 @@ test('S9.5 a connection has at most 4,096 unanswered requests', async () => {
   assert.ok((error?.retryAfterMs ?? 0) > 0);
   for (const request of rig.owners.requests) rig.ack(request, 1);
   await rig.system.advance(1_000);
-  client.say(conv);
+  client.say(conv, 'hi', true);
   assert.equal(rig.owners.requests.length, 4_097);
 });
 
@@ -211,7 +211,7 @@ test('S9.1 the send rate is of the user over all devices; refusals say when to c
   const wait = Math.max(...two.all('error').map(({ retryAfterMs }) => retryAfterMs ?? 0));
   assert.ok(wait > 0 && wait <= 1_000);
   await rig.system.advance(wait);
-  two.say(conv);
+  two.say(conv, 'hi', true);
   assert.equal(rig.owners.sends.length, 7);
 });
 

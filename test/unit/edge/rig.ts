@@ -93,9 +93,9 @@ export class Client {
     return this.socket.closed?.code;
   }
   /** A send with the next id; its cmid is made up. */
-  say(conv: string, body = 'hi'): number {
+  say(conv: string, body = 'hi', retry?: boolean): number {
     const id = ++this.#id;
-    this.send({ t: 'send', id, conv, cmid: randomUUID(), body });
+    this.send({ t: 'send', id, conv, cmid: randomUUID(), body, retry });
     return id;
   }
   all<T extends ServerFrame['t']>(t: T): Frame<T>[] {

@@ -139,7 +139,7 @@ export class EdgeNode implements EdgeLink {
       const { session, conv } = wanted;
       const lane = `${session.number}/${conv}`;
       if (behind.has(lane) || wanted.notBefore === Number.POSITIVE_INFINITY) continue;
-      if (wanted.notBefore > now || session.lanes.refusal(conv, now) !== undefined) {
+      if (wanted.notBefore > now || session.lanes.refusal(conv, wanted.attempts > 0, now) !== undefined) {
         behind.add(lane);
         continue;
       }
