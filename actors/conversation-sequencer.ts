@@ -23,7 +23,7 @@ import type { ConversationRow, HandOver, ProjectionWrite } from '../src/core/row
 import { LIMITS } from '../src/protocol/limits.ts';
 import { payloadHash } from '../src/protocol/message-frame.ts';
 import { publishCommitted } from './committed.ts';
-import { Cursors, deliver, receiptsOf, receiptsPage } from './cursors.ts';
+import { Cursors, receiptsPage } from './cursors.ts';
 import { Draft, MEMBERS_ROW_BYTES, originHash, rowBytes } from './draft.ts';
 import { HeldSessions } from './held-sessions.ts';
 import { historyPage } from './history-page.ts';
@@ -113,8 +113,8 @@ export class ConversationSequencer implements ConversationActor {
   projected(write: ProjectionWrite): void {
     settleProjection(this.#existing(), write);
   }
-  receiptsOf(users: ReadonlySet<UserId>): ReceiptDelivery | undefined {
-    return receiptsOf(this.#existing(), users);
+  receiptsOf(users: ReadonlySet<UserId>, write: ProjectionWrite): ReceiptDelivery | undefined {
+    return this.#cursors.receiptsOf(this.#existing(), users, write);
   }
 
   receive(message: ConversationMessage, now: number, out: Outbox): void {
@@ -187,7 +187,7 @@ export class ConversationSequencer implements ConversationActor {
         this.#cursors.read(state, request, out);
         return true;
       case 'delivered':
-        deliver(state, request, out);
+        this.#cursors.delivered(state, request, out);
         return true;
       case 'typing':
         this.#typing.receive(state, request, now, out);

@@ -8,7 +8,7 @@ import type {
   ReceiptDelivery,
   ReceiptsRequest,
 } from '../src/core/requests.ts';
-import type { StoredRow } from '../src/core/rows.ts';
+import type { ProjectionWrite, StoredRow } from '../src/core/rows.ts';
 import { N_AT, readU64 } from '../src/protocol/message-frame.ts';
 import type { Member } from './membership.ts';
 import { OUT_OF_TURN_RETRY_MS, refuse, refuseStranger, UNAVAILABLE_RETRY_MS } from './refusals.ts';
@@ -16,10 +16,17 @@ import type { SequencerState } from './sequencer-state.ts';
 
 /** Read cursors that wait for the row they point at. */
 const FETCHES_MAX = 256;
+/** Where a Receipt has which cursor. */
+const DELIVERED = 1;
+const READ = 2;
+/** Those who are gone are forgotten when there are so many of them. */
+const GONE_MAX = 256;
 
 /** How far members are: their cursors only move forward, and no further than the head. */
 export class Cursors {
   #fetching = 0;
+  /** What was told of members in this term. */
+  readonly #told = new Map<UserId, Receipt>();
 
   get fetching(): number {
     return this.#fetching;
@@ -32,15 +39,57 @@ export class Cursors {
       return;
     }
     const seq = Math.min(request.seq, state.head);
-    if (seq <= member.read) return;
     const frame = state.tail.at(seq);
-    if (frame !== undefined) move(state, request, seq, readU64(frame, N_AT), out);
+    if (seq <= member.read) {
+      if (this.#isUntold(member, READ, seq)) out.receipt(request.user);
+    } else if (frame !== undefined) move(state, request, seq, readU64(frame, N_AT), out);
     else if (this.#fetching >= FETCHES_MAX)
       refuse(request, 'overloaded', 'Too many cursors wait for their row.', OUT_OF_TURN_RETRY_MS, out);
     else {
       this.#fetching++;
       out.fetch(request, seq);
     }
+  }
+
+  delivered(state: SequencerState, request: DeliveredRequest, out: Outbox): void {
+    const { user } = request;
+    const member = state.members.get(user);
+    const seq = Math.min(request.seq, state.head);
+    if (member === undefined) {
+      refuseStranger(request, out);
+      return;
+    }
+    if (seq > member.delivered) {
+      member.delivered = seq;
+      member.dirty = true;
+    } else if (!this.#isUntold(member, DELIVERED, seq)) return;
+    out.receipt(user);
+  }
+
+  /** Whoever says a cursor again was not told of it, maybe: it is durable, and the term in which it moved may have ended. */
+  #isUntold({ user, dirty }: Member, which: typeof READ | typeof DELIVERED, seq: Seq): boolean {
+    return !dirty && seq > (this.#told.get(user)?.[which] ?? 0);
+  }
+
+  /** What of the users' cursors is durable by a write, to be told now; undefined: of none. */
+  receiptsOf(
+    { conv, members, audience }: SequencerState,
+    users: ReadonlySet<UserId>,
+    write: ProjectionWrite,
+  ): ReceiptDelivery | undefined {
+    const items: Receipt[] = [];
+    const written = new Map(write.members.map((row) => [row.user, row]));
+    for (const user of users) {
+      const member = members.get(user);
+      const row = member?.dirty === true ? written.get(user) : member;
+      if (member === undefined || row === undefined) continue; // another write will have it
+      const item = receiptOf(row);
+      this.#told.set(user, item);
+      items.push(item);
+    }
+    if (this.#told.size > members.size + GONE_MAX)
+      for (const user of this.#told.keys()) if (!members.has(user)) this.#told.delete(user);
+    return items.length === 0 ? undefined : { t: 'receipt', conv, audience, items };
   }
 
   /** The row that a cursor waited for; undefined: it could not be read. */
@@ -58,32 +107,8 @@ function move(state: SequencerState, request: ReadRequest, seq: Seq, n: number, 
   out.receipt(user);
 }
 
-export function deliver(state: SequencerState, request: DeliveredRequest, out: Outbox): void {
-  const member = state.members.get(request.user);
-  const seq = Math.min(request.seq, state.head);
-  if (member === undefined) refuseStranger(request, out);
-  else if (seq > member.delivered) {
-    member.delivered = seq;
-    member.dirty = true;
-    out.receipt(request.user);
-  }
-}
-
-/** The cursors of those who are members still. */
-export function receiptsOf(
-  { conv, members, audience }: SequencerState,
-  users: ReadonlySet<UserId>,
-): ReceiptDelivery | undefined {
-  const items: Receipt[] = [];
-  for (const user of users) {
-    const member = members.get(user);
-    if (member !== undefined) items.push(receiptOf(member));
-  }
-  return items.length === 0 ? undefined : { t: 'receipt', conv, audience, items };
-}
-
-function receiptOf(member: Member): Receipt {
-  return [member.user, member.delivered, member.read];
+function receiptOf({ user, delivered, read }: Pick<Member, 'user' | 'delivered' | 'read'>): Receipt {
+  return [user, delivered, read];
 }
 
 /** The others' cursors, by name: all, or of those who have `seq`, and then how many have read it. */

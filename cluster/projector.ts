@@ -1,6 +1,6 @@
 import type { ConversationActor } from '../src/core/actor.ts';
 import type { ConversationId, UserId } from '../src/core/ids.ts';
-import type { EdgeLink, Logger, ProjectionStore, System } from '../src/core/ports.ts';
+import type { EdgeLink, Logger, Ownership, ProjectionStore, System } from '../src/core/ports.ts';
 import type { ProjectionWrite } from '../src/core/rows.ts';
 
 const TICK_MS = 25;
@@ -23,6 +23,17 @@ const ROWS_PER_FLUSH_MAX = 4_096;
 const BACKOFF_FIRST_MS = 200;
 const BACKOFF_MAX_MS = 5_000;
 
+export interface ProjectorOptions {
+  readonly store: Pick<ProjectionStore, 'write'>;
+  readonly ownership: Pick<Ownership, 'confirmed'>;
+  readonly edge: EdgeLink;
+  readonly system: System;
+  readonly logger: Logger;
+  /** Whether the process has more urgent things to do. */
+  readonly isBusy?: () => boolean;
+  readonly rates?: ProjectionRates | undefined;
+}
+
 /** What is still to be written about one conversation. */
 interface Dirty {
   actor: ConversationActor;
@@ -31,9 +42,9 @@ interface Dirty {
   slot: number;
   /** Whether to write about all members, … */
   everyone: boolean;
-  /** … and those about whom something was said by name: their own devices are told when it is written. */
+  /** … and those about whom something was said by name: their own devices are told when it is durable. */
   readonly named: Set<UserId>;
-  /** Members whose cursors moved: all are told when it is written. */
+  /** Members whose cursors moved: all are told when it is durable. */
   readonly cursors: Set<UserId>;
 }
 
@@ -43,12 +54,7 @@ interface Dirty {
  * conversation is written it remembers who must be told of it on connecting.
  */
 export class Projector {
-  readonly #store: ProjectionStore;
-  readonly #edge: EdgeLink;
-  readonly #system: System;
-  readonly #logger: Logger;
-  readonly #isBusy: () => boolean;
-  readonly #rates: ProjectionRates;
+  readonly #o: ProjectorOptions;
   /** Each in the order of becoming due, since its interval is a constant: soon, and late. A group may be in both. */
   readonly #queues: readonly [Map<ConversationId, Dirty>, Map<ConversationId, Dirty>] = [
     new Map(),
@@ -66,26 +72,13 @@ export class Projector {
   #notBefore = 0;
   #whenWritten: (() => void)[] = [];
 
-  /** `isBusy`: the process has more urgent things to do. */
-  constructor(
-    store: ProjectionStore,
-    edge: EdgeLink,
-    system: System,
-    logger: Logger,
-    isBusy: () => boolean = () => false,
-    rates: ProjectionRates = PROJECTION_RATES,
-  ) {
-    this.#rates = rates;
-    this.#isBusy = isBusy;
-    this.#store = store;
-    this.#edge = edge;
-    this.#system = system;
-    this.#logger = logger;
+  constructor(options: ProjectorOptions) {
+    this.#o = options;
   }
 
   /** Starts writing what is due; returns the timer, for the host to stop. */
   start(): { cancel(): void } {
-    return this.#system.every(TICK_MS, () => this.#tick());
+    return this.#o.system.every(TICK_MS, () => this.#tick());
   }
 
   get pending(): number {
@@ -143,7 +136,7 @@ export class Projector {
   announce(user: UserId): void {
     for (const conv of this.#remembered.get(user) ?? []) {
       const entry = (this.#itemsOf(conv)[0] ?? this.#writing.get(conv))?.actor.entryFor(user);
-      if (entry !== undefined) this.#edge.deliver({ t: 'conversation', user, entry });
+      if (entry !== undefined) this.#o.edge.deliver({ t: 'conversation', user, entry });
     }
   }
 
@@ -162,7 +155,7 @@ export class Projector {
     const queue = this.#queues[isSoon ? 0 : 1];
     let item = this.#urgent.get(conv) ?? queue.get(conv);
     if (item === undefined) {
-      const dueAt = this.#system.monotonic() + (isSoon ? SOON_MS : LATE_MS);
+      const dueAt = this.#o.system.monotonic() + (isSoon ? SOON_MS : LATE_MS);
       item = { actor, dueAt, slot, everyone: false, named: new Set(), cursors: new Set() };
       queue.set(conv, item);
     }
@@ -181,7 +174,7 @@ export class Projector {
 
   #tick(): void {
     if (this.#isWriting) return;
-    const now = this.#system.monotonic();
+    const now = this.#o.system.monotonic();
     if (now >= this.#notBefore && this.#gather(now)) void this.#write();
     else if (this.pending === 0) {
       const waiting = this.#whenWritten;
@@ -213,7 +206,8 @@ export class Projector {
 
   #rowsMax(): number {
     if (this.#whenWritten.length > 0) return ROWS_PER_FLUSH_MAX;
-    return this.#isBusy() ? this.#rates.rowsPerBusyTick : this.#rates.rowsPerTick;
+    const { isBusy, rates = PROJECTION_RATES } = this.#o;
+    return isBusy?.() === true ? rates.rowsPerBusyTick : rates.rowsPerTick;
   }
 
   async #write(): Promise<void> {
@@ -222,13 +216,13 @@ export class Projector {
     for (const { actor, everyone, named } of this.#writing.values())
       writes.push(actor.projection(everyone ? undefined : named));
     try {
-      await this.#store.write(writes);
-      this.#written(writes);
+      await this.#o.store.write(writes);
+      this.#written(writes, await this.#isStillOwner());
       this.#backoffMs = 0;
     } catch (error) {
       this.#backoffMs = Math.min(BACKOFF_MAX_MS, Math.max(BACKOFF_FIRST_MS, this.#backoffMs * 2));
-      this.#notBefore = this.#system.monotonic() + this.#backoffMs;
-      this.#logger.warn(
+      this.#notBefore = this.#o.system.monotonic() + this.#backoffMs;
+      this.#o.logger.warn(
         { err: error, conversations: writes.length, retryMs: this.#backoffMs },
         'projections not written',
       );
@@ -237,7 +231,17 @@ export class Projector {
     if (this.#writing.size === 0 && (this.#whenWritten.length > 0 || this.#urgent.size > 0)) this.#tick();
   }
 
-  #written(writes: readonly ProjectionWrite[]): void {
+  /**
+   * Whoever is told of a cursor will not send it again, so the next owner must have it: it reads what was written
+   * before this node was confirmed to own after it. (A next term of this node's own begins with its actor sealed.)
+   */
+  #isStillOwner(): boolean | Promise<boolean> {
+    for (const { named, cursors } of this.#writing.values())
+      if (named.size + cursors.size > 0) return this.#o.ownership.confirmed();
+    return true;
+  }
+
+  #written(writes: readonly ProjectionWrite[], isStillOwner: boolean): void {
     const written = this.#writing;
     this.#writing = new Map();
     for (const write of writes) {
@@ -245,13 +249,26 @@ export class Projector {
       if (item === undefined) continue;
       item.actor.projected(write);
       this.#forget(write, item);
-      for (const user of item.named) {
-        const entry = item.actor.entryFor(user);
-        if (entry !== undefined) this.#edge.deliver({ t: 'conversation', user, entry });
-      }
-      const receipts = item.actor.receiptsOf(item.cursors);
-      if (receipts !== undefined) this.#edge.deliver(receipts);
+      if (item.actor.sealed) continue;
+      if (isStillOwner) this.#tell(item, write);
+      else this.#again(item);
     }
+  }
+
+  #tell({ actor, named, cursors }: Dirty, write: ProjectionWrite): void {
+    const { edge } = this.#o;
+    for (const user of named) {
+      const entry = actor.entryFor(user);
+      if (entry !== undefined) edge.deliver({ t: 'conversation', user, entry });
+    }
+    const receipts = actor.receiptsOf(cursors, write);
+    if (receipts !== undefined) edge.deliver(receipts);
+  }
+
+  /** To be written and told once more, if the term goes on. */
+  #again({ actor, slot, named, cursors }: Dirty): void {
+    for (const user of named) this.mark(actor, user, slot);
+    for (const user of cursors) this.markCursor(actor, user, slot);
   }
 
   #remember(user: UserId, conv: ConversationId): void {

@@ -94,8 +94,8 @@ export interface ConversationActor extends Actor<ConversationMessage> {
   projection(users: ReadonlySet<UserId> | undefined): ProjectionWrite;
   /** The write is durable. */
   projected(write: ProjectionWrite): void;
-  /** What all members may be told of these members' cursors; undefined: nothing. */
-  receiptsOf(users: ReadonlySet<UserId>): ReceiptDelivery | undefined;
+  /** What all members are now told of these members' cursors, which the write made durable; undefined: nothing. */
+  receiptsOf(users: ReadonlySet<UserId>, write: ProjectionWrite): ReceiptDelivery | undefined;
   /** The members, current ones alone. */
   readonly users: readonly UserId[];
   /** The conversation as a member, or one who just ceased to be one, sees it. */

@@ -51,14 +51,39 @@ test('S14.3: a cursor is no event, and a send moves the sender’s own without a
 test('S14.2: what all are told are the cursors of those named who are members still', () => {
   const stage = talk();
   stage.settle(delivered('bob', 3), read('cat', 4));
-  const told = stage.actor.receiptsOf(new Set(['bob', 'cat', 'dan']));
+  const told = stage.actor.receiptsOf(new Set(['bob', 'cat', 'dan']), stage.actor.projection(undefined));
   assert.deepEqual(told?.items, [
     ['bob', 3, 1],
     ['cat', 4, 4],
   ]);
   assert.deepEqual(told?.audience.users, ['ann', 'bob', 'cat']);
   stage.settle(members('ann', remove('bob')));
-  assert.deepEqual(stage.actor.receiptsOf(new Set(['bob'])), undefined);
+  assert.deepEqual(stage.actor.receiptsOf(new Set(['bob']), stage.actor.projection(undefined)), undefined);
+});
+
+test('S14.2: what is told of a cursor is what was written, though it has moved since', () => {
+  const stage = talk();
+  stage.settle(delivered('bob', 3));
+  const write = stage.actor.projection(undefined);
+  stage.settle(delivered('bob', 4));
+  stage.actor.projected(write);
+  assert.deepEqual(stage.actor.receiptsOf(new Set(['bob']), write)?.items, [['bob', 3, 1]]);
+});
+
+test('S14.2: a cursor that is said again is told again only if it was not told in this term', () => {
+  const stage = talk();
+  stage.settle(delivered('bob', 3), read('cat', 4));
+  const write = stage.actor.projection(undefined);
+  stage.actor.projected(write);
+  stage.settle(delivered('bob', 3), read('cat', 4));
+  assert.deepEqual(stage.cursors, ['bob', 'cat', 'bob', 'cat']);
+  const { items } = stage.actor.receiptsOf(new Set(['bob', 'cat']), stage.actor.projection(undefined)) ?? {};
+  assert.deepEqual(items, [
+    ['bob', 3, 1],
+    ['cat', 4, 4],
+  ]);
+  stage.settle(delivered('bob', 3), delivered('bob', 2), read('cat', 4), read('cat', 1));
+  assert.equal(stage.cursors.length, 4);
 });
 
 test('S14.4: receipts lists the others by name, page by page', () => {

@@ -92,7 +92,6 @@ test('S14.2: cursors are told once they are written, together, once a second, an
     ],
   );
   rig.store.available = false;
-  rig.submit(delivered('ann', 5));
   rig.submit(read('bob', 4));
   await rig.system.advance(10_000);
   assert.equal(rig.toldTo('ann', from).length, 2, 'nothing that may be lost yet is told');
@@ -236,4 +235,43 @@ test('a flush writes what is not due yet, and ends when all is written, however 
   await flushed;
   assert.deepEqual([await headOf(rig, 'bob'), rig.host.projector.pending], [2, 0]);
   await rig.host.projector.flush(); // with nothing to write it ends at once
+});
+
+test('S14.2, S14.7: a cursor of a term that ended while it was written is told to nobody: it is sent again', async () => {
+  const rig = await settled('group');
+  await rig.ask(send('ann', cmid(1)));
+  await rig.system.advance(6_000);
+  const from = rig.deliveries.length;
+  rig.store.hold('write');
+  rig.submit(read('bob', 2));
+  await rig.system.advance(1_100);
+  assert.equal(rig.store.waiting('write'), 1);
+  rig.host.sealAll();
+  await rig.system.settle();
+  rig.store.release('write');
+  await rig.system.advance(100);
+  assert.deepEqual(
+    rig.toldTo('bob', from).filter((told) => told.startsWith('receipt')),
+    [],
+  );
+  rig.submit(read('bob', 2));
+  await rig.system.advance(6_000);
+  assert.ok(rig.toldTo('ann', from).includes('receipt bob,2,2'), `${rig.toldTo('ann', from)}`);
+});
+
+test('S14.2: a cursor is told only by a node that still owns after it was written', async () => {
+  const rig = await settled('group');
+  await rig.ask(send('ann', cmid(1)));
+  await rig.system.advance(6_000);
+  const from = rig.deliveries.length;
+  let isOwner = false;
+  rig.store.confirmed = () => Promise.resolve(isOwner) as never;
+  rig.submit(read('bob', 2));
+  await rig.system.advance(2_000);
+  assert.deepEqual(rig.toldTo('ann', from), []);
+  isOwner = true;
+  rig.submit(delivered('bob', 2));
+  rig.submit(read('cat', 2));
+  await rig.system.advance(2_000);
+  assert.deepEqual(rig.toldTo('ann', from), ['receipt bob,2,2 cat,2,2'], 'then all of them');
 });
