@@ -71,14 +71,16 @@ export class Client extends Emitter<ClientEvents> {
     });
     const send = this.#link.send.bind(this.#link);
     this.#requests = new Requests({ ...settings, timeoutMs: settings.requestTimeoutMs, nextId, send });
-    const settled = this.#settled.bind(this);
-    this.#outbox = new Outbox({ ...settings, nextId, send, settled });
+    this.#outbox = new Outbox({ ...settings, nextId, send, settled: this.#settled.bind(this) });
     this.#token = new Token(settings.token, {
       system,
       renew: (token) => this.#renewToken(token),
       failed: (error) => this.emit('error', new ClientError('unauthenticated', `token: ${error.message}`)),
     });
-    this.#directory = new Directory({ ...settings, changed: (entry) => this.emit('conversation', entry) });
+    const changed = (entry: Entry): void => this.emit('conversation', entry);
+    const place = (conv: string, seq: number): Promise<Page> =>
+      this.history(conv, { after: seq - 1, limit: 1 });
+    this.#directory = new Directory({ ...settings, changed, place });
     this.#cursors = new Cursors(system, send);
     this.#typing = new Typing(system, send, (event) => this.emit('typing', event));
     this.#timelines = new Timelines({
@@ -156,6 +158,7 @@ export class Client extends Emitter<ClientEvents> {
   async history(conv: string, range: HistoryRange = {}): Promise<Page> {
     const page = await this.#call({ t: 'history', conv, ...range });
     for (const message of page.messages) {
+      this.#directory.placed(message);
       if (message.from !== this.#user) continue;
       this.#directory.message(message);
       this.#noticeOwn(message);
@@ -392,7 +395,6 @@ export class Client extends Emitter<ClientEvents> {
   #error(error: ErrorFrame): void {
     if (this.#outbox.refused(error) || this.#requests.refused(error)) return;
     this.#cursors.refused(error);
-    const text = error.re ? `${error.re}: ${error.message}` : error.message;
-    this.emit('error', new ClientError(error.code, text));
+    this.emit('error', new ClientError(error.code, (error.re ? `${error.re}: ` : '') + error.message));
   }
 }

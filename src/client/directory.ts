@@ -1,27 +1,39 @@
 import type { Entry } from '../core/entry.ts';
 import { LIMITS } from '../protocol/limits.ts';
 import type { ConversationEvent, Head, Message } from '../protocol/frames.ts';
+import { Places } from './places.ts';
+import type { ClientSystem } from './system.ts';
 
 export interface DirectoryOptions {
+  readonly system: ClientSystem;
   /** Conversations kept; beyond it the least recently active are forgotten. */
   readonly conversationsMax: number;
   changed(entry: Entry): void;
+  /** Asks for the event at `seq`, of which `placed` is then told. */
+  place(conv: string, seq: number): Promise<unknown>;
 }
 
 interface Known {
   entry: Entry;
   /** Number of messages up to `entry.read`; undefined after an own send whose place among them is unknown. */
   readN: number | undefined;
+  /** Whether `readN` is that of an earlier cursor: `unread` may then be too high. */
+  isUnsure?: boolean;
 }
 
 /** The user's conversations as far as the client was told, kept up to date by events. */
 export class Directory {
   readonly #options: DirectoryOptions;
   readonly #known = new Map<string, Known>();
+  readonly #places: Places;
   #user = '';
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
+    this.#places = new Places(options.system, (conv) => {
+      const { entry, isUnsure = false } = this.#known.get(conv) ?? {};
+      return entry !== undefined && isUnsure ? options.place(conv, entry.read) : undefined;
+    });
   }
 
   set user(user: string) {
@@ -87,7 +99,8 @@ export class Directory {
     const read = isBehind ? known.entry.read : entry.read;
     const readN = isBehind ? known.readN : entry.n - entry.unread;
     const unread = unreadOf(read, readN, head, n, known.entry.unread);
-    this.#set({ entry: { ...entry, head, n, ts, preview, read, unread }, readN });
+    const isUnsure = isBehind && known.isUnsure === true;
+    this.#set({ entry: { ...entry, head, n, ts, preview, read, unread }, readN, isUnsure });
   }
 
   head(event: Head): void {
@@ -98,14 +111,14 @@ export class Directory {
     // What it says may be of a cursor that has moved since.
     const most = unreadOf(entry.read, known.readN, head, n, event.unread ?? 0);
     const unread = Math.min(event.unread ?? most, most);
-    this.#set({ entry: { ...entry, head, n, unread }, readN: n - unread });
+    this.#set({ ...known, entry: { ...entry, head, n, unread }, readN: n - unread });
   }
 
   /** An event of the log, from the server or acked to us (then `n` may be 0: not known). */
   message(message: Message): void {
     const known = this.#known.get(message.conv);
     if (known === undefined) return;
-    let { entry, readN } = known;
+    let { entry, readN, isUnsure = false } = known;
     const isSystem = message.kind.startsWith('sys.');
     const isOwn = message.from === this.#user && !isSystem;
     if (message.seq > entry.head) {
@@ -122,12 +135,25 @@ export class Directory {
     }
     if (isOwn && message.seq > entry.read) {
       entry = { ...entry, read: message.seq };
+      isUnsure = message.n === 0 && message.seq < entry.head;
       if (message.n > 0) readN = message.n;
-      else readN = message.seq === entry.head ? undefined : readN;
+      else if (!isUnsure) readN = undefined;
     }
+    if (entry !== known.entry) this.#moved({ entry, readN, isUnsure });
+    this.placed(message);
+  }
+
+  /** An event of the log, from wherever: the number of messages up to it may be what was not known of the cursor. */
+  placed({ conv, seq, n }: Message): void {
+    const known = this.#known.get(conv);
+    if (known === undefined || n === 0 || seq !== known.entry.read || n === known.readN) return;
+    this.#moved({ entry: known.entry, readN: n });
+  }
+
+  #moved({ entry, readN, isUnsure = false }: Known): void {
     const unread = readN === undefined ? 0 : Math.max(0, entry.n - readN);
-    if (entry === known.entry && unread === entry.unread) return;
-    this.#set({ entry: { ...entry, unread }, readN });
+    this.#set({ entry: { ...entry, unread }, readN, isUnsure });
+    if (isUnsure) this.#places.add(entry.conv);
   }
 
   /** The user has read up to `seq`, with `n` messages up to it (undefined: not known). False if that is no news. */
@@ -138,8 +164,7 @@ export class Directory {
     const read = Math.min(seq, entry.head);
     if (read <= entry.read) return false;
     const readN = read === entry.head ? entry.n : (n ?? known.readN);
-    const unread = readN === undefined ? 0 : Math.max(0, entry.n - readN);
-    this.#set({ entry: { ...entry, read, unread }, readN });
+    this.#moved({ entry: { ...entry, read }, readN, isUnsure: read < entry.head && n === undefined });
     return true;
   }
 

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { Directory } from '../../../src/client/directory.ts';
+import type { Entry } from '../../../src/core/entry.ts';
+import type { Message } from '../../../src/protocol/frames.ts';
+import { CONV } from '../actors/requests.ts';
+import { VirtualTime } from './virtual-world.ts';
+
+const ENTRY: Entry = {
+  conv: CONV,
+  kind: 'group',
+  title: undefined,
+  peer: undefined,
+  role: 'member',
+  removed: undefined,
+  head: 10,
+  n: 9,
+  ts: 1,
+  read: 9,
+  unread: 1,
+  preview: undefined,
+};
+
+function message(from: string, seq: number, n = seq - 1): Message {
+  return {
+    t: 'message',
+    conv: CONV,
+    seq,
+    n,
+    ts: 1,
+    from,
+    device: 'd',
+    cmid: undefined,
+    kind: 'text',
+    body: '',
+  };
+}
+
+class Rig {
+  readonly time = new VirtualTime();
+  readonly asked: number[] = [];
+  /** What is asked for is not found. */
+  failing = false;
+  readonly directory = new Directory({
+    system: this.time,
+    conversationsMax: 10,
+    changed: () => undefined,
+    place: async (_conv, seq) => {
+      this.asked.push(seq);
+      if (this.failing) throw new Error('offline');
+      this.directory.placed(message('ann', seq));
+    },
+  });
+
+  constructor() {
+    this.directory.user = 'ann';
+    this.directory.replace(ENTRY);
+  }
+
+  /** The read cursor, and what is unread behind it. */
+  get state(): [read: number | undefined, unread: number | undefined] {
+    const entry = this.directory.get(CONV);
+    return [entry?.read, entry?.unread];
+  }
+}
+
+test('S14.5: an own message that is acked behind later ones moves the cursor; where it is among them is asked for', async () => {
+  const rig = new Rig();
+  for (let seq = 37; seq <= 50; seq++) rig.directory.message(message('bob', seq));
+  assert.deepEqual(rig.state, [9, 41]);
+  for (const seq of [20, 21, 36]) rig.directory.message(message('ann', seq, 0));
+  await rig.time.advance(1_000);
+  assert.deepEqual([rig.state, rig.asked], [[36, 14], [36]]);
+  rig.directory.message(message('bob', 51));
+  assert.deepEqual(rig.state, [36, 15]);
+});
+
+test('it is not asked for when it comes by itself meanwhile', async () => {
+  const rig = new Rig();
+  rig.directory.message(message('bob', 50));
+  rig.directory.message(message('ann', 36, 0));
+  rig.directory.placed(message('ann', 36));
+  await rig.time.advance(1_000);
+  assert.deepEqual([rig.state, rig.asked], [[36, 14], []]);
+});
+
+test('a read cursor of which the number of messages is not known is asked for too, and a failure does no harm', async () => {
+  const rig = new Rig();
+  rig.directory.message(message('bob', 50));
+  rig.failing = true;
+  assert.ok(rig.directory.read(CONV, 30, undefined));
+  await rig.time.advance(1_000);
+  assert.deepEqual(rig.asked, [30]);
+  rig.failing = false;
+  assert.ok(rig.directory.read(CONV, 40, undefined));
+  await rig.time.advance(1_000);
+  assert.deepEqual(
+    [rig.state, rig.asked],
+    [
+      [40, 10],
+      [30, 40],
+    ],
+  );
+  assert.ok(rig.directory.read(CONV, 45, 44));
+  await rig.time.advance(1_000);
+  assert.deepEqual(
+    [rig.state, rig.asked],
+    [
+      [45, 5],
+      [30, 40],
+    ],
+  );
+});
