@@ -18,6 +18,8 @@ export type Acquired =
       readonly t: 'owned';
       readonly fence: number;
       readonly head: Seq;
+      /** What was read of the log: its last rows, all of them or TAIL_ROWS_MAX. */
+      readonly tail?: readonly StoredRow[];
       readonly recovered: boolean;
       /** By a release that names this node: all that the last owner knew. */
       readonly warm?: HandOver;
@@ -113,13 +115,12 @@ export class Acquirer {
 
   /** An own settled term goes on under its fence, if nobody raised it since. */
   async #reactivate(conv: ConversationId, fence: number): Promise<Acquired | undefined> {
-    const floor = await this.#o.log.floor(conv);
+    const { floor, base } = await this.#base(conv, 0);
     if (floor !== undefined && floor.fence > fence) return undefined;
-    const base = await this.#base(conv, 0, floor);
-    const { last, fenceMax } = await walkLog(this.#o.log, conv, base + 1, floor);
+    const { last, tail, fenceMax } = await walkLog(this.#o.log, conv, base, floor);
     if (fenceMax > fence) return undefined;
     if (!(await this.#o.barrier.pass(BARRIER_MS_MAX))) return { t: 'unavailable' };
-    return { t: 'owned', fence, head: last, recovered: false };
+    return { t: 'owned', fence, head: last, tail, recovered: false };
   }
 
   async #claim(
@@ -138,22 +139,22 @@ export class Acquirer {
   /** undefined: not finished, and never to be read again at this fence. */
   async #recover(conv: ConversationId, fence: number, ownerHead: Seq): Promise<Acquired | undefined> {
     const { log, barrier } = this.#o;
-    const floor = await log.floor(conv);
-    const base = await this.#base(conv, ownerHead, floor);
-    const { last, uncertain, c, fenceMax } = await walkLog(log, conv, base + 1, floor);
+    const { floor, base } = await this.#base(conv, ownerHead);
+    const { last, tail, uncertain, c, fenceMax } = await walkLog(log, conv, base, floor);
     if (fenceMax > fence || (floor?.fence ?? 0) > fence) return undefined;
     if (!(await this.#rewrite(conv, uncertain, fence, c))) return undefined;
     const written = await log.writeFloor(conv, { fence, start: last + 1 });
     if (written !== 'written') return undefined;
     if (!(await barrier.pass(BARRIER_MS_MAX))) return { t: 'unavailable' };
     this.#o.counts.takeovers++;
-    return { t: 'owned', fence, head: last, recovered: true };
+    return { t: 'owned', fence, head: last, tail, recovered: true };
   }
 
-  /** A committed seq to begin at. */
-  async #base(conv: ConversationId, ownerHead: Seq, floor: FloorRow | undefined): Promise<Seq> {
-    const row = await this.#o.log.head(conv);
-    return Math.max(ownerHead, row?.head ?? 0, (floor?.start ?? 1) - 1);
+  /** The floor, and a committed seq to begin at. */
+  async #base(conv: ConversationId, ownerHead: Seq): Promise<{ floor: FloorRow | undefined; base: Seq }> {
+    const { log } = this.#o;
+    const [floor, row] = await Promise.all([log.floor(conv), log.head(conv)]);
+    return { floor, base: Math.max(ownerHead, row?.head ?? 0, (floor?.start ?? 1) - 1) };
   }
 
   /** Writes what may be on a minority of replicas alone, under the own fence, in batches within a bucket. */

@@ -1,10 +1,9 @@
 import type { Activation } from '../src/core/actor.ts';
-import type { ConversationId, NodeId, Seq } from '../src/core/ids.ts';
-import type { MessageStore, Ownership, ProjectionStore } from '../src/core/ports.ts';
+import type { ConversationId, Seq } from '../src/core/ids.ts';
+import type { Claim, MessageStore, Ownership, ProjectionStore } from '../src/core/ports.ts';
 import type { StoredRow } from '../src/core/rows.ts';
+import { TAIL_ROWS_MAX } from './log-walk.ts';
 
-/** Enough of the log's end to fill an actor's deduplication window. */
-const TAIL_ROWS_MAX = 1_024;
 const READ_BYTES_MAX = 4 * 1024 * 1024;
 
 export interface ActivationPorts {
@@ -14,9 +13,8 @@ export interface ActivationPorts {
 }
 
 export type Activated =
-  | { readonly t: 'notOwner'; readonly owner: NodeId }
-  | { readonly t: 'activation'; readonly activation: Activation; readonly recovered: boolean }
-  | { readonly t: 'unavailable'; readonly retryAfterMs: number };
+  | (Claim & { t: 'notOwner' | 'unavailable' })
+  | { readonly t: 'activation'; readonly activation: Activation; readonly recovered: boolean };
 
 /** Claims a conversation and reads all that its actor starts from. Rejects with StoreUnavailable. */
 export async function activate(conv: ConversationId, ports: ActivationPorts): Promise<Activated> {
@@ -41,7 +39,8 @@ export async function activate(conv: ConversationId, ports: ActivationPorts): Pr
   }
   const members = await ports.projections.members(conv);
   const head = await ports.messages.head(conv);
-  const tail = await readRows(ports.messages, conv, Math.max(1, head - TAIL_ROWS_MAX + 1), head);
+  const read = claim.t === 'owned' ? claim.tail : undefined;
+  const tail = read ?? (await readRows(ports.messages, conv, Math.max(1, head - TAIL_ROWS_MAX + 1), head));
   const m = tail.at(-1)?.m ?? 0;
   const unprojected =
     m > conversation.version ? await membershipRows(ports.messages, conv, conversation.version, m, tail) : [];

@@ -1,12 +1,14 @@
 import type { Activation } from '../src/core/actor.ts';
 import type { NodeId } from '../src/core/ids.ts';
-import type { Logger } from '../src/core/ports.ts';
+import { type Logger, StoreUnavailable, type System } from '../src/core/ports.ts';
 import { RingBuffer } from '../src/core/ring-buffer.ts';
 import { type Activated, type ActivationPorts, activate } from './activation.ts';
 import type { Cell } from './cell.ts';
 
-const IN_FLIGHT_MAX = 16;
-const FAILED_RETRY_MS = 500;
+const IN_FLIGHT_MAX = 32;
+const AGAIN_MS = 250;
+const FAILED: Activated = { t: 'unavailable', retryAfterMs: 500, again: false };
+const STORE_AWAY: Activated = { ...FAILED, again: true };
 
 export interface ActivatorListener {
   activated(cell: Cell, activation: Activation, recovered: boolean): void;
@@ -14,28 +16,42 @@ export interface ActivatorListener {
   ownedElsewhere(cell: Cell, owner: NodeId): void;
 }
 
+export interface ActivatorOptions {
+  readonly ports: ActivationPorts;
+  readonly system: System;
+  readonly logger: Logger;
+  readonly cellsMax: number;
+  /** For how long one that the store fails is tried again; what is asked of it waits meanwhile. */
+  readonly againMsMax: number;
+}
+
 /** Activates cells, a bounded number at a time, in the order asked. */
 export class Activator {
-  readonly #ports: ActivationPorts;
-  readonly #logger: Logger;
+  readonly #o: ActivatorOptions;
   readonly #listener: ActivatorListener;
   readonly #waiting: RingBuffer<Cell>;
   #inFlight = 0;
+  /** They wait for another try. */
+  #failed = 0;
 
-  constructor(ports: ActivationPorts, logger: Logger, cellsMax: number, listener: ActivatorListener) {
-    this.#ports = ports;
-    this.#logger = logger;
+  constructor(options: ActivatorOptions, listener: ActivatorListener) {
+    this.#o = options;
     this.#listener = listener;
-    this.#waiting = new RingBuffer<Cell>(cellsMax);
+    this.#waiting = new RingBuffer<Cell>(options.cellsMax);
   }
 
   get pending(): number {
-    return this.#inFlight + this.#waiting.length;
+    return this.#inFlight + this.#failed + this.#waiting.length;
   }
 
   /** A cell is under activation at most once, so the queue holds each cell at most once. */
   activate(cell: Cell): void {
     cell.activating = true;
+    cell.activatingSince = this.#o.system.monotonic();
+    this.#start(cell);
+  }
+
+  #start(cell: Cell): void {
     if (this.#inFlight < IN_FLIGHT_MAX) void this.#run(cell);
     else this.#waiting.push(cell);
   }
@@ -48,16 +64,34 @@ export class Activator {
   }
 
   async #one(cell: Cell): Promise<void> {
-    let activated: Activated = { t: 'unavailable', retryAfterMs: FAILED_RETRY_MS };
-    try {
-      activated = await activate(cell.conv, this.#ports);
-    } catch (error) {
-      this.#logger.error({ err: error, conv: cell.conv }, 'a conversation could not be read');
+    const activated = await this.#try(cell);
+    if (activated.t === 'unavailable' && activated.again && this.#hasTime(cell)) {
+      this.#failed++;
+      this.#o.system.after(AGAIN_MS, () => {
+        this.#failed--;
+        this.#start(cell);
+      });
+      return;
     }
     cell.activating = false;
     if (activated.t === 'activation')
       this.#listener.activated(cell, activated.activation, activated.recovered);
     else if (activated.t === 'notOwner') this.#listener.ownedElsewhere(cell, activated.owner);
     else this.#listener.notActivated(cell, activated.retryAfterMs);
+  }
+
+  #hasTime({ activatingSince }: Cell): boolean {
+    const { system, againMsMax } = this.#o;
+    return system.monotonic() + AGAIN_MS - activatingSince < againMsMax;
+  }
+
+  async #try({ conv }: Cell): Promise<Activated> {
+    const { ports, logger } = this.#o;
+    try {
+      return await activate(conv, ports);
+    } catch (error) {
+      logger.error({ err: error, conv }, 'a conversation could not be read');
+      return error instanceof StoreUnavailable ? STORE_AWAY : FAILED;
+    }
   }
 }

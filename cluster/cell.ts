@@ -15,6 +15,8 @@ export class Cell implements AppendListener {
   readonly mailbox = new Mailbox();
   actor: ConversationActor | undefined;
   activating = false;
+  /** Monotonic ms at which its activation was asked for. */
+  activatingSince = 0;
   /** Whether it waits for its turn. */
   scheduled = false;
   /** Whether it waits for the next round of requests. */

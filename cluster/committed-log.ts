@@ -22,7 +22,8 @@ import type { Term } from './term.ts';
 /** What a batch may take, retries and barrier included, before its outcome is given up as unknown. */
 const APPEND_MS_MAX = 8_000;
 const RETRY_MS = 100;
-const UNAVAILABLE: Claim = { t: 'unavailable', retryAfterMs: 1_000 };
+const UNAVAILABLE: Claim = { t: 'unavailable', retryAfterMs: 1_000, again: true };
+const NOT_LIVE: Claim = { ...UNAVAILABLE, again: false };
 /** What `insertOwner` gives a new conversation. */
 const FIRST_FENCE = 1;
 const READ_CONFIRM_MS_MAX = 2_000;
@@ -66,7 +67,7 @@ export class CommittedLog implements MessageStore, Ownership {
 
   async claim(conv: ConversationId): Promise<Claim> {
     const { acquirer, term } = this.#o;
-    if (term.state !== 'live') return UNAVAILABLE;
+    if (term.state !== 'live') return NOT_LIVE;
     this.#resting.delete(conv);
     const acquired = await acquirer.acquire(conv);
     switch (acquired.t) {
@@ -83,15 +84,12 @@ export class CommittedLog implements MessageStore, Ownership {
   }
 
   /** Before anything is served, each id of the log can be found: in the index, or among the rows since. */
-  async #begin(conv: ConversationId, { fence, head, recovered }: Acquired & { t: 'owned' }): Promise<void> {
-    const { dedup, reader } = this.#o;
-    const term = { fence, head, last: undefined, clean: true };
-    if (!recovered) dedup.resume(conv, head);
-    else {
-      const last = head === 0 ? [] : await reader.read(conv, head, head, false, { rowsMax: 1, bytesMax: 1 });
-      await dedup.catchUp(conv, last[0]?.x ?? 0, head);
-    }
-    this.#owned.set(conv, term);
+  async #begin(conv: ConversationId, acquired: Acquired & { t: 'owned' }): Promise<void> {
+    const { dedup } = this.#o;
+    const { fence, head, recovered, tail = [] } = acquired;
+    if (recovered) await dedup.catchUp(conv, tail.at(-1)?.x ?? 0, tail);
+    else dedup.resume(conv, head);
+    this.#owned.set(conv, { fence, head, last: undefined, clean: true });
   }
 
   append(batch: AppendBatch, listener: AppendListener): void {
@@ -257,8 +255,8 @@ export class CommittedLog implements MessageStore, Ownership {
   }
 }
 
-function owned({ fence, recovered, warm }: Acquired & { t: 'owned' }): Claim {
-  return warm === undefined ? { t: 'owned', fence, recovered } : { t: 'owned', fence, recovered, warm };
+function owned({ fence, recovered, warm, tail }: Acquired & { t: 'owned' }): Claim {
+  return { t: 'owned', fence, recovered, warm, tail };
 }
 
 /** One shape, made at once: a spread costs several times as much. */

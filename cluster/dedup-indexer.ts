@@ -69,15 +69,26 @@ export class DedupIndexer {
     this.#ticker = system.every(TICK_MS, () => this.#tick());
   }
 
-  /** A term begins: what the last one had not indexed, (x, head], is indexed before anything is served. */
-  async catchUp(conv: ConversationId, x: Seq, head: Seq): Promise<void> {
-    for (let from = x + 1; from <= head; ) {
-      const limits = { rowsMax: ROWS_PER_WRITE_MAX, bytesMax: CATCH_UP_BYTES_MAX };
-      const rows = await this.#reader.read(conv, from, head, false, limits);
-      await this.#write(conv, rows.map(toAppendRow));
-      from += rows.length;
+  /**
+   * A term begins: what the last one had not indexed, the rows behind x, is indexed before anything is served.
+   * `tail` are the last ones, up to the head.
+   */
+  async catchUp(conv: ConversationId, x: Seq, tail: readonly StoredRow[]): Promise<void> {
+    const [first] = tail;
+    const head = tail.at(-1)?.seq ?? 0;
+    for (let from = x + 1; first !== undefined && from <= head; ) {
+      const isKnown = from >= first.seq;
+      const rows = isKnown ? tail.slice(from - first.seq) : await this.#read(conv, from, first.seq - 1);
+      const some = rows.slice(0, ROWS_PER_WRITE_MAX);
+      await this.#write(conv, some.map(toAppendRow));
+      from += some.length;
     }
     this.resume(conv, head);
+  }
+
+  #read(conv: ConversationId, from: Seq, to: Seq): Promise<readonly StoredRow[]> {
+    const limits = { rowsMax: ROWS_PER_WRITE_MAX, bytesMax: CATCH_UP_BYTES_MAX };
+    return this.#reader.read(conv, from, to, false, limits);
   }
 
   /** A term begins whose predecessor had everything indexed. */

@@ -27,6 +27,8 @@ export interface HostOptions {
   readonly showElsewhere?: (conv: ConversationId, owner: NodeId) => void;
   /** A conversation is in memory now. */
   readonly opened?: (conv: ConversationId) => void;
+  /** For how long a conversation that the store fails is tried again, its requests waiting; default: not at all. */
+  readonly openAgainMsMax?: number;
   /** How long requests may gather under load; default: GATHER_MS_MAX. */
   readonly gatherMsMax?: number;
   /** Default: PROJECTION_RATES. */

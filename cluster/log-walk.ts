@@ -4,34 +4,39 @@ import type { ConversationId, Seq } from '../src/core/ids.ts';
 import type { ReadLimits } from '../src/core/ports.ts';
 import type { StoredRow } from '../src/core/rows.ts';
 
-const PER_READ: ReadLimits = { rowsMax: 512, bytesMax: 1024 * 1024 };
+/** Enough of the log's end to fill an actor's deduplication window. */
+export const TAIL_ROWS_MAX = 1_024;
+const PER_READ: ReadLimits = { rowsMax: TAIL_ROWS_MAX, bytesMax: 1024 * 1024 };
 
-/** What a walk from `from` to the end of the log found. */
+/** What a walk to the end of the log found. */
 export interface Walk {
-  /** The last seq of the contiguous prefix; `from` - 1 when there is none. */
+  /** The last seq of the contiguous prefix; the committed one when there is none behind it. */
   readonly last: Seq;
+  /** The prefix's last rows, the highest fence per seq: all from seq 1, or TAIL_ROWS_MAX of them. */
+  readonly tail: readonly StoredRow[];
   /** Of the prefix, the rows that no row names as committed: the highest fence per seq, up to `last`. */
   readonly uncertain: readonly StoredRow[];
-  /** The highest committed seq that any row names; `from` - 1 at least. */
+  /** The highest committed seq that any row names, or that was known. */
   readonly c: Seq;
   /** The highest fence seen, void rows and those behind a hole included. */
   readonly fenceMax: number;
 }
 
 /**
- * Reads the log from `from`, which must be the seq behind a committed one, to its end: rows that the floor voids
- * are ignored, of a seq the highest fence counts, and the contiguous prefix is kept. Fences may fall along the seqs
- * (a rewrite half done): that is no hole. A bucket is looked into only when the one before is full.
+ * Reads the log to its end, from so far before `committed` that an actor can start from what is read: rows that the
+ * floor voids are ignored, of a seq the highest fence counts, and the contiguous prefix is kept. Fences may fall
+ * along the seqs (a rewrite half done): that is no hole. A bucket is looked into only when the one before is full.
  */
 export async function walkLog(
   table: LogTable,
   conv: ConversationId,
-  from: Seq,
+  committed: Seq,
   floor: FloorRow | undefined,
 ): Promise<Walk> {
-  let uncertain: StoredRow[] = [];
+  const from = Math.max(1, committed - TAIL_ROWS_MAX + 1);
+  let prefix: StoredRow[] = [];
   let last = from - 1;
-  let c = last;
+  let c = committed;
   let fenceMax = 0;
   for (let at = from; ; ) {
     const to = lastOfBucket(at);
@@ -41,14 +46,25 @@ export async function walkLog(
       c = Math.max(c, row.c);
       if (isVoid(row, floor) || row.seq !== last + 1) continue;
       // Fences fall per seq: the first row of a seq that is not void counts.
-      uncertain.push(row);
+      prefix.push(row);
       last++;
     }
-    uncertain = uncertain.filter((row) => row.seq > c);
+    prefix = needed(prefix, c);
     if (more) at = (rows.at(-1) as StoredRow).seq + 1;
-    else if (last < to) return { last, uncertain, c, fenceMax };
+    else if (last < to) break;
     else at = to + 1;
   }
+  if (last < committed) throw new Error(`${conv}: seq ${last + 1} is committed and not in the log`);
+  const uncertain = prefix.filter((row) => row.seq > c);
+  return { last, tail: prefix.slice(-TAIL_ROWS_MAX), uncertain, c, fenceMax };
+}
+
+/** Without the rows that are committed and too far back to be of the tail. */
+function needed(prefix: StoredRow[], c: Seq): StoredRow[] {
+  const excess = prefix.length - TAIL_ROWS_MAX;
+  if (excess <= 0) return prefix;
+  const certain = prefix.findIndex((row) => row.seq > c);
+  return prefix.slice(certain < 0 ? excess : Math.min(excess, certain));
 }
 
 function isVoid(row: StoredRow, floor: FloorRow | undefined): boolean {

@@ -71,7 +71,8 @@ export interface DirtyStore {
 
 /**
  * none: there is no such conversation, and nothing was claimed. notOwner: a live other node owns it. `recovered`:
- * the last term may have ended between a commit and its being told.
+ * the last term may have ended between a commit and its being told. `again`: the store did not answer well, and may
+ * if asked again; else the node may not own anything now.
  */
 export type Claim =
   | {
@@ -80,10 +81,12 @@ export type Claim =
       readonly recovered: boolean;
       /** What the last owner handed over. */
       readonly warm?: HandOver | undefined;
+      /** The log's last rows up to the head, if they were read: all from seq 1, or as many as an actor starts from. */
+      readonly tail?: readonly StoredRow[] | undefined;
     }
   | { readonly t: 'none'; readonly fence: number }
   | { readonly t: 'notOwner'; readonly owner: NodeId }
-  | { readonly t: 'unavailable'; readonly retryAfterMs: number };
+  | { readonly t: 'unavailable'; readonly retryAfterMs: number; readonly again: boolean };
 
 /** Who may append. Embedded, the locked data directory owns everything under one fence per start. */
 export interface Ownership {

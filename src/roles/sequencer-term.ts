@@ -40,6 +40,8 @@ export interface SequencerTermOptions {
 const QUIET_LOOK_MS = 10;
 /** Edges acknowledge what they were told every second. */
 const TOLD_MS_MAX = 2_000;
+/** Below the edges' deadline for a request, so that the answer to one that waited is still heard. */
+const OPEN_AGAIN_MS_MAX = 7_000;
 /** A row is a partition of its own at a quorum: it costs the store as much as a message. */
 const PROJECTION_RATES = { rowsPerTick: 128, rowsPerBusyTick: 16 };
 const TERM_STATES: readonly TermState[] = ['starting', 'live', 'steppedDown', 'over'];
@@ -110,6 +112,7 @@ export class SequencerTerm {
       logger,
       metrics,
       projectionRates: PROJECTION_RATES,
+      openAgainMsMax: OPEN_AGAIN_MS_MAX,
       makeActor: (activation) => new ConversationSequencer(activation),
       redirect: (request, owner) => this.#edges.redirect(request, owner),
       showElsewhere: (conv, owner) => this.#nodeMail.show(owner, conv),

@@ -135,7 +135,7 @@ function compose(
       claim: async () =>
         writer.failure === undefined
           ? { t: 'owned', fence, recovered: false } // its dirty marks say what to look after
-          : { t: 'unavailable', retryAfterMs: 1_000 },
+          : { t: 'unavailable', retryAfterMs: 1_000, again: false },
       confirmed: () => true, // while the lock is held
       letGo: () => undefined,
     },

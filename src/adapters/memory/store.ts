@@ -181,7 +181,7 @@ export class MemoryStore implements MessageStore, ProjectionStore, DirtyStore, O
   }
 
   async claim(_conv: ConversationId): Promise<Claim> {
-    if (!this.available) return { t: 'unavailable', retryAfterMs: 1_000 };
+    if (!this.available) return { t: 'unavailable', retryAfterMs: 1_000, again: false };
     return { t: 'owned', fence: this.#fence, recovered: false };
   }
 

@@ -292,8 +292,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: COMMITTED,
-        find: '      await dedup.catchUp(conv, last[0]?.x ?? 0, head);',
-        replace: '      dedup.resume(conv, last.length >= 0 ? head : 0);',
+        find: '    if (recovered) await dedup.catchUp(conv, tail.at(-1)?.x ?? 0, tail);\n    else dedup.resume(conv, head);',
+        replace: '    dedup.resume(conv, recovered && tail.length < 0 ? 0 : head);',
       },
     ],
   },

@@ -105,7 +105,7 @@ export class Keeper {
       return await activate(this.#o.conv, this.#o.ports);
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) this.#o.failed(error);
-      return { t: 'unavailable', retryAfterMs: 0 };
+      return { t: 'unavailable', retryAfterMs: 0, again: false };
     }
   }
 

@@ -102,7 +102,11 @@ test('a store that is away makes it unavailable, by its word or by its failure',
   const { store } = rig;
   const ports = { ownership: store, messages: store, projections: store };
   store.available = false;
-  assert.deepEqual(await activate(CONV, ports), { t: 'unavailable', retryAfterMs: 1_000 });
+  assert.deepEqual(await activate(CONV, ports), {
+    t: 'unavailable',
+    retryAfterMs: 1_000,
+    again: false,
+  });
   const ownership = Object.assign(Object.create(store) as typeof store, {
     claim: () => Promise.resolve({ t: 'owned', fence: 1 }),
   });

@@ -187,6 +187,13 @@ async function texts(stage: Stage, node: Node): Promise<string[]> {
   );
 }
 
+/** With the seqs of its tail. */
+function owned(claim: Claim): { fence: number; recovered: boolean; tail: readonly number[] | undefined } {
+  assert.ok(claim.t === 'owned', claim.t);
+  const { fence, recovered, tail } = claim;
+  return { fence, recovered, tail: tail?.map(({ seq }) => seq) };
+}
+
 function fenceOf(claim: Claim): number {
   assert.equal(claim.t, 'owned');
   return claim.t === 'owned' ? claim.fence : 0;
@@ -201,7 +208,7 @@ test('nothing is claimed of a live node, and a dead one’s conversation is take
   await stage.system.advance(LEASE_MS / 2);
   assert.equal((await stage.wait(b.log.claim(CONV))).t, 'notOwner', 'half a lease timeout is no death');
   await stage.system.advance(LEASE_MS);
-  assert.deepEqual(await stage.wait(b.log.claim(CONV)), { t: 'owned', fence: 2, recovered: true });
+  assert.deepEqual(owned(await stage.wait(b.log.claim(CONV))), { fence: 2, recovered: true, tail: [1, 2] });
   assert.deepEqual(await texts(stage, b), ['one', 'two']);
   assert.equal(await stage.wait(b.append(batch(2, 2, ['three']))), 'committed');
 });
@@ -264,10 +271,10 @@ test('a settled term goes on under its fence; one with loose ends is claimed ane
   const a = await owner(stage);
   a.log.letGo(CONV, true);
   await stage.system.advance(100);
-  assert.deepEqual(await stage.wait(a.log.claim(CONV)), { t: 'owned', fence: 1, recovered: false });
+  assert.deepEqual(owned(await stage.wait(a.log.claim(CONV))), { fence: 1, recovered: false, tail: [1, 2] });
   a.log.letGo(CONV, false);
   await stage.system.advance(100);
-  assert.deepEqual(await stage.wait(a.log.claim(CONV)), { t: 'owned', fence: 2, recovered: true });
+  assert.deepEqual(owned(await stage.wait(a.log.claim(CONV))), { fence: 2, recovered: true, tail: [1, 2] });
   assert.deepEqual(await texts(stage, a), ['one', 'two']);
 });
 
@@ -293,7 +300,7 @@ test('a batch of a term that was let go is not committed, though its node lives'
   const late = a.append(batch(1, 2, ['late']));
   await stage.system.settle();
   a.log.letGo(CONV, false); // the node stepped down
-  assert.deepEqual(await stage.wait(a.log.claim(CONV)), { t: 'owned', fence: 2, recovered: true });
+  assert.deepEqual(owned(await stage.wait(a.log.claim(CONV))), { fence: 2, recovered: true, tail: [1, 2] });
   assert.equal(await stage.wait(late), 'timedOutUnknown', 'it was written behind the recovery, and is void');
   await stage.system.advance(5_000);
   const { cmid, user, device } = row(3, 'late');
@@ -357,4 +364,23 @@ test('a second creator of the same conversation is fenced', async () => {
   await owner(stage);
   const b = await stage.node('b');
   assert.equal(await stage.wait(b.append(batch(1, 0, ['mine'], establish))), 'fenced');
+});
+
+test('a take-over reads the log once: its ids and its actor start from what the recovery read', async () => {
+  const stage = new Stage();
+  const a = await owner(stage);
+  a.system.kill();
+  const b = await stage.node('b');
+  await stage.system.advance(2 * LEASE_MS);
+  const reads: string[] = [];
+  const { log } = stage;
+  const rows = log.rows.bind(log);
+  log.rows = (conv, from, to, limits) => {
+    reads.push(`${from}`);
+    return rows(conv, from, to, limits);
+  };
+  assert.deepEqual(owned(await stage.wait(b.log.claim(CONV))).tail, [1, 2]);
+  assert.deepEqual(reads, ['1']);
+  const { cmid, user, device } = row(2, 'two');
+  assert.equal((await stage.wait(b.log.lookUp(CONV, user, device, cmid))).t, 'found');
 });

@@ -192,7 +192,7 @@ export class World {
   /** The whole log of the conversation, as it counts. */
   async logOf(conv: string): Promise<StoredRow[]> {
     const floor = await this.result(this.log.floor(conv));
-    const walking = walkLog(this.log, conv, 1, floor);
+    const walking = walkLog(this.log, conv, 0, floor);
     await this.pass(10);
     const { last } = await walking;
     if (last === 0) return [];
