@@ -40,6 +40,11 @@ export class Activator {
     this.#waiting = new RingBuffer<Cell>(options.cellsMax);
   }
 
+  /** Those that nothing is done about yet. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   get pending(): number {
     return this.#inFlight + this.#failed + this.#waiting.length;
   }

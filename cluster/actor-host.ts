@@ -54,20 +54,13 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
   #current: Cell | undefined;
 
   constructor(options: HostOptions) {
-    const { ports, edge, system, logger, projectionRates } = options;
+    const { ports, edge, system, logger, projectionRates: rates } = options;
     this.#options = options;
     this.#reads = new ConfirmedReads(ports.ownership, edge);
     this.#rows = new RowReads(ports.messages, logger);
-    const isBusy = (): boolean => this.#turns.isBusy;
-    this.projector = new Projector({
-      store: ports.projections,
-      ownership: ports.ownership,
-      edge,
-      system,
-      logger,
-      isBusy,
-      rates: projectionRates,
-    });
+    const isBusy = (): boolean => this.#turns.isBusy || this.isTakingOver;
+    const { projections: store, ownership } = ports;
+    this.projector = new Projector({ store, ownership, edge, system, logger, isBusy, rates });
     const limits = options.residency ?? RESIDENCY_LIMITS;
     this.residency = new Residency(limits);
     this.#turns = new Turns(system, limits.cellsMax, options.gatherMsMax ?? GATHER_MS_MAX, this.#takeTurn);
@@ -164,6 +157,11 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
     if (this.#activator.pending > 0) return false;
     for (const cell of this.residency.values()) if (!cell.atRest) return false;
     return true;
+  }
+
+  /** Whether conversations wait to be opened: what can wait should not stand in their way. */
+  get isTakingOver(): boolean {
+    return this.#activator.waiting > 0;
   }
 
   get mailboxBytes(): number {

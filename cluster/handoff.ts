@@ -17,6 +17,10 @@ const WARM_MS_MAX = 1_000;
 /** How long a paused one may take to settle, until it goes on here and is tried again. */
 const SETTLE_MS_MAX = 1_000;
 const LOOK_MS = 2;
+/** Nothing is handed over while conversations wait to be opened here, maybe a dead node's, but for so long; … */
+const TAKE_OVER_MS_MAX = 10_000;
+/** … looked at so often. */
+const TAKE_OVER_LOOK_MS = 100;
 /** Others must have seen the same ring before, or they would hand back what they are given: several looks at the leases. */
 const RING_SEEN_MS = 750;
 
@@ -50,6 +54,9 @@ export class Handoff {
   readonly #inFlight = new Set<ConversationId>();
   /** Adapts: a little more after each quick hand-over, a fifth less after each slow one. */
   #inFlightMax = IN_FLIGHT_FIRST;
+  /** Monotonic ms from which conversations that wait to be opened do not hold hand-overs up. */
+  #goesOnAt = 0;
+  #isHeldUp = false;
   /** Looks under way: until the last one's time has come, nothing starts. */
   #looks = 0;
   #stopped = false;
@@ -68,6 +75,7 @@ export class Handoff {
     this.#waiting.clear();
     for (const { conv } of this.#o.host.residency.values())
       if (this.#o.nextOf(conv) !== undefined) this.#waiting.add(conv);
+    this.#goesOnAt = this.#o.system.monotonic() + TAKE_OVER_MS_MAX;
     this.#looks++;
     this.#o.system.after(RING_SEEN_MS, () => {
       this.#looks--;
@@ -102,12 +110,25 @@ export class Handoff {
   }
 
   #start(): void {
-    if (this.#looks > 0) return;
+    if (this.#looks > 0 || this.#stopped || this.#waiting.size === 0 || this.#waitForTakeOvers()) return;
     for (const conv of this.#waiting) {
       if (this.#inFlight.size >= Math.floor(this.#inFlightMax) || this.#stopped) return;
       this.#waiting.delete(conv);
       if (!this.#inFlight.has(conv)) void this.#run(conv);
     }
+  }
+
+  /** Those that are handed over are served; those that wait to be opened are not. */
+  #waitForTakeOvers(): boolean {
+    const { host, system } = this.#o;
+    if (this.#isHeldUp) return true;
+    if (!host.isTakingOver || system.monotonic() >= this.#goesOnAt) return false;
+    this.#isHeldUp = true;
+    system.after(TAKE_OVER_LOOK_MS, () => {
+      this.#isHeldUp = false;
+      this.#start();
+    });
+    return true;
   }
 
   async #run(conv: ConversationId): Promise<void> {

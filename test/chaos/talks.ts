@@ -150,7 +150,8 @@ export class Load {
 
   #next(talk: Talk, client: Client): void {
     const { pauseMs } = this.#shape;
-    if (pauseMs > 0) setTimeout(() => this.#go(talk, client), 2 * pauseMs * Math.random());
+    // A pause alone keeps no process up: it may be long over when it ends.
+    if (pauseMs > 0) setTimeout(() => this.#go(talk, client), 2 * pauseMs * Math.random()).unref();
     else this.#go(talk, client);
   }
 

@@ -210,6 +210,29 @@ test('a ring that changes while a conversation is on its way does not send it of
   assert.equal(made.said.filter((said) => said.startsWith('offer')).length, 1);
 });
 
+test('nothing is handed over while others wait to be opened, but for a bounded time', async () => {
+  const made = await node(4);
+  let held = true;
+  const { leases } = made;
+  const owner = leases.owner.bind(leases);
+  leases.owner = async (conv) => {
+    while (held) await new Promise<void>((resolve) => void made.system.after(100, resolve));
+    return owner(conv);
+  };
+  for (let i = 0; i < 40; i++) made.ask(createGroup(['ann'], { conv: `d${i}` }));
+  await made.pass(10);
+  assert.ok(made.host.isTakingOver);
+  made.next = () => OTHER;
+  made.handoff.look();
+  await made.pass(5_000);
+  assert.equal(made.counts.handoffs, 0);
+  await made.pass(7_000);
+  assert.equal(made.counts.handoffs, 4, 'who waits for longer holds nothing up');
+  held = false;
+  await made.pass(5_000);
+  assert.equal(made.counts.handoffs, 44);
+});
+
 test('only so many are on their way at once, and all go', async () => {
   const made = await node(60);
   made.next = (conv) => (Number(conv.slice(1)) % 2 === 0 ? OTHER : THIRD);
