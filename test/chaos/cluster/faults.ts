@@ -78,21 +78,27 @@ async function drain(scene: Scene): Promise<void> {
   const { site } = scene.stage;
   const id = await idOf(scene.sequencer.process);
   if (id === undefined) throw new Error(`${scene.sequencer.process.name} has no id`);
-  await scene.moves(async () => {
-    await changeRing(site, 'drain', id);
-    const ms = await untilRing(site, 'the node is drained', MOVE_MS_MAX, nodeIs(id, isDrained));
-    scene.note(`drained in ${(ms / 1_000).toFixed(1)} s`);
-  });
-  await scene.moves(async () => {
-    await changeRing(site, 'undrain', id);
-    await untilRing(
-      site,
-      'the node is back',
-      MOVE_MS_MAX,
-      nodeIs(id, ({ state }) => state === 'live'),
-    );
-    await scene.gathers(id);
-  });
+  try {
+    await scene.moves(async () => {
+      await changeRing(site, 'drain', id);
+      const ms = await untilRing(site, 'the node is drained', MOVE_MS_MAX, nodeIs(id, isDrained));
+      scene.note(`drained in ${(ms / 1_000).toFixed(1)} s`);
+    });
+  } finally {
+    await scene.moves(() => undrain(scene, id)); // a drain that failed is not to spoil the next scene
+  }
+}
+
+async function undrain(scene: Scene, id: string): Promise<void> {
+  const { site } = scene.stage;
+  await changeRing(site, 'undrain', id);
+  await untilRing(
+    site,
+    'the node is back',
+    MOVE_MS_MAX,
+    nodeIs(id, ({ state }) => state === 'live'),
+  );
+  await scene.gathers(id);
 }
 
 async function join(scene: Scene): Promise<void> {
