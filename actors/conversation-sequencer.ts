@@ -27,6 +27,7 @@ import { Cursors, receiptsPage } from './cursors.ts';
 import { Draft, MEMBERS_ROW_BYTES, originHash, rowBytes } from './draft.ts';
 import { HeldSessions } from './held-sessions.ts';
 import { historyPage } from './history-page.ts';
+import { setPrefs } from './prefs.ts';
 import { changeMembers } from './member-change.ts';
 import { projectionOf, settleProjection } from './projection.ts';
 import {
@@ -194,6 +195,9 @@ export class ConversationSequencer implements ConversationActor {
         return true;
       case 'receipts':
         return this.#receipts(state, request, out);
+      case 'prefs':
+        setPrefs(state, request, out);
+        return true;
     }
   }
 

@@ -2,6 +2,7 @@ import type { Role } from '../src/core/entry.ts';
 import type { ErrorCode } from '../src/core/errors.ts';
 import type { Seq, UserId } from '../src/core/ids.ts';
 import type { MemberChange } from '../src/core/requests.ts';
+import type { MemberPrefs } from '../src/core/rows.ts';
 
 /** A current member. Role and join change only by replacing the object; the cursor moves in place. */
 export interface Member {
@@ -12,6 +13,8 @@ export interface Member {
   readN: number;
   /** What a device has; never below the read cursor. */
   delivered: Seq;
+  /** Replaced, never changed. */
+  prefs?: MemberPrefs | undefined;
   /** Whether the member's row lags behind this. */
   dirty: boolean;
 }

@@ -37,7 +37,8 @@ export function settleProjection(state: SequencerState, write: ProjectionWrite):
       member.join === row.join &&
       member.role === row.role &&
       member.read === row.read &&
-      member.delivered === row.delivered
+      member.delivered === row.delivered &&
+      member.prefs === row.prefs
     ) {
       member.dirty = false;
     }

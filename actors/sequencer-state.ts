@@ -20,6 +20,7 @@ import {
 } from '../src/protocol/message-frame.ts';
 import { DedupeWindow } from './dedupe-window.ts';
 import { applyEvent, type Member, type MembersEvent } from './membership.ts';
+import { prefsAt, shownPrefs } from './prefs.ts';
 import { TailCache } from './tail-cache.ts';
 
 const TAIL_EVENTS_MAX = 64;
@@ -50,6 +51,7 @@ export class SequencerState {
   /** The last message (no system event), and its preview once one was asked for: all entries share it. */
   #lastMessage: Uint8Array | undefined;
   #preview: Preview | undefined;
+  #prefsChanges = 0;
 
   constructor(activation: Activation, conversation: ConversationRow) {
     this.fence = activation.fence;
@@ -59,7 +61,7 @@ export class SequencerState {
     this.version = conversation.version;
     this.members = new Map();
     for (const row of activation.members) {
-      if (row.left === 0) this.members.set(row.user, memberOf(row));
+      if (row.left === 0) this.members.set(row.user, memberOf(row, this.fence));
     }
     const first = activation.tail[0]?.seq ?? activation.head + 1;
     const { warm } = activation;
@@ -93,6 +95,7 @@ export class SequencerState {
     if (messageKind(row.env) === 'sys.members') {
       const before = this.members;
       this.members = applyEvent(before, event, row.seq, readU64(row.env, N_AT));
+      this.#resetPrefs(before);
       this.#noteDepartures(before, row.seq, readU64(row.env, N_AT), readU64(row.env, TS_AT));
     }
     this.version = row.seq;
@@ -141,15 +144,29 @@ export class SequencerState {
     const before = this.members;
     this.members = members;
     for (const member of members.values()) {
-      // A cursor may have moved while the batch was in flight.
+      // Its cursors may have moved while the batch was in flight, and what it has set may have changed.
       const old = before.get(member.user);
       if (old === undefined || old.join !== member.join) continue;
       this.moveCursor(member, old.read, old.readN);
       member.delivered = Math.max(member.delivered, old.delivered);
+      member.prefs = old.prefs;
     }
+    this.#resetPrefs(before);
     this.version = seq;
     this.audience = { conv: this.conv, version: seq, users: [...members.keys()] };
     this.#noteDepartures(before, seq, this.n, ts);
+  }
+
+  /** For a change of what a member has set. */
+  nextPrefsAt(): number {
+    return prefsAt(this.fence, ++this.#prefsChanges);
+  }
+
+  /** Whoever comes, or comes back, has set nothing. */
+  #resetPrefs(before: ReadonlyMap<UserId, Member>): void {
+    for (const member of this.members.values())
+      if (before.get(member.user)?.join !== member.join)
+        member.prefs = { mute: 0, pin: false, archive: false, at: this.nextPrefsAt() };
   }
 
   /** Keeps the last rows of those who are gone from `before` by the event at `left`, as of the head before it. */
@@ -206,6 +223,7 @@ export class SequencerState {
       read: member.read,
       unread: this.n - member.readN,
       preview: this.#previewOfLast(),
+      ...shownPrefs(member.prefs),
     };
   }
 
@@ -241,8 +259,8 @@ export class SequencerState {
   }
 
   memberRow(member: Member): MemberRow {
-    const { user, role, join, read, readN, delivered } = member;
-    return { user, role, join, left: 0, read, readN, delivered };
+    const { user, role, join, read, readN, delivered, prefs } = member;
+    return { user, role, join, left: 0, read, readN, delivered, ...(prefs && { prefs }) };
   }
 
   inboxRow(member: Member): InboxRow {
@@ -250,7 +268,9 @@ export class SequencerState {
   }
 }
 
-function memberOf(row: MemberRow): Member {
-  const { user, role, join, read, readN, delivered } = row;
-  return { user, role, join, read, readN, delivered, dirty: false };
+function memberOf(row: MemberRow, fence: number): Member {
+  const { user, role, join, read, readN, delivered, prefs } = row;
+  const member: Member = { user, role, join, read, readN, delivered, dirty: false };
+  if (prefs !== undefined) member.prefs = { ...prefs, at: prefsAt(fence, 0) };
+  return member;
 }

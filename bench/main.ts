@@ -7,6 +7,7 @@ import { runAppend } from './scenarios/append.ts';
 import { runClusterLoad } from './scenarios/cluster-load.ts';
 import { runIdle } from './scenarios/idle.ts';
 import { runLoad } from './scenarios/load.ts';
+import { runReads } from './scenarios/reads.ts';
 import { runRestart } from './scenarios/restart.ts';
 import { runScale } from './scenarios/scale.ts';
 
@@ -21,6 +22,8 @@ async function run(options: Options): Promise<Report> {
       return runAppend(options, progress);
     case 'idle':
       return runIdle(options, progress);
+    case 'reads':
+      return runReads(options, progress);
     case 'restart':
       return runRestart(options, progress);
     case 'scale':

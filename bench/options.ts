@@ -13,6 +13,7 @@ export const SCENARIOS = [
   'scale',
   'echo',
   'idle',
+  'reads',
   'restart',
   'results',
 ] as const;
@@ -108,12 +109,12 @@ const FLAGS = {
   rows: { help: 'rows of a batch (64)', scenarios: ['append'], range: [1, BATCH_ROWS_MAX], integer: true },
   seconds: {
     help: 'measured time of a round (5; scale 10)',
-    scenarios: [...LOADS, 'append', 'scale', 'results'],
+    scenarios: [...LOADS, 'append', 'scale', 'reads', 'results'],
     range: [0.5, 3600],
   },
   warmup: {
     help: 'seconds before it (2; append and scale 4)',
-    scenarios: [...LOADS, 'append', 'scale', 'results'],
+    scenarios: [...LOADS, 'append', 'scale', 'reads', 'results'],
     range: [0, 600],
   },
   window: {
@@ -124,13 +125,13 @@ const FLAGS = {
   },
   connections: {
     help: 'clients (256; idle 2000); scale: per sequencer, two in each conversation',
-    scenarios: [...LOADS, 'scale', 'idle', 'restart'],
+    scenarios: [...LOADS, 'scale', 'idle', 'reads', 'restart'],
     range: [2, 60_000],
     integer: true,
   },
   conversations: {
-    help: 'direct conversations in all (half the connections; idle 10 times them, 20 each; append 32)',
-    scenarios: ['direct', 'append', 'idle', 'restart'],
+    help: 'direct conversations in all (half the connections; idle 10 times them, 20 each; append 32; reads 5000)',
+    scenarios: ['direct', 'append', 'idle', 'reads', 'restart'],
     range: [1, 5_000_000],
     integer: true,
   },
@@ -141,8 +142,8 @@ const FLAGS = {
     integer: true,
   },
   rate: {
-    help: 'messages per second at fixed times: an open loop; scale: per sequencer (250)',
-    scenarios: [...LOADS, 'scale'],
+    help: 'messages per second at fixed times: an open loop; scale: per sequencer (250); reads: cursors (10000)',
+    scenarios: [...LOADS, 'scale', 'reads'],
     range: [1, 10_000_000],
   },
   rounds: {
@@ -174,7 +175,7 @@ const FLAGS = {
   json: { help: 'one JSON object instead of a table', scenarios: [...SCENARIOS] },
   dir: {
     help: "where the server's data goes (the system's temporary folder)",
-    scenarios: [...CLUSTERS, 'idle', 'restart', 'results'],
+    scenarios: [...CLUSTERS, 'idle', 'reads', 'restart', 'results'],
     mode: 'embedded',
     text: true,
   },
@@ -185,7 +186,7 @@ const FLAGS = {
   },
   server: {
     help: "another build's dist/src/cli/main.js to measure (this repository's)",
-    scenarios: [...CLUSTERS, 'idle', 'restart', 'results'],
+    scenarios: [...CLUSTERS, 'idle', 'reads', 'restart', 'results'],
     mode: 'embedded',
     text: true,
   },
@@ -293,8 +294,8 @@ function withDefaults(
   const compare = values.compare === true;
   const connections = numbers.get('connections') ?? (scenario === 'idle' ? 2000 : 256);
   const isScale = scenario === 'scale';
-  const rate = numbers.get('rate') ?? (isScale ? 250 : undefined);
-  const isOpen = rate !== undefined && !isScale;
+  const rate = numbers.get('rate') ?? RATES.get(scenario);
+  const isOpen = rate !== undefined && !RATES.has(scenario);
   const rounds = compare || isScale || scenario === 'restart' || scenario === 'results' ? 3 : 1;
   return {
     scenario,
@@ -324,8 +325,15 @@ function withDefaults(
   };
 }
 
+/** Of scenarios that always have one. */
+const RATES: ReadonlyMap<ScenarioName, number> = new Map([
+  ['scale', 250],
+  ['reads', 10_000],
+]);
+
 function conversationsOf(scenario: ScenarioName, connections: number): number {
   if (scenario === 'append') return 32;
+  if (scenario === 'reads') return 5_000;
   return scenario === 'idle' ? connections * 10 : Math.floor(connections / 2);
 }
 

@@ -65,6 +65,18 @@ export interface FillPlan {
   readonly conversations: number;
 }
 
+/** Fills direct conversations with messages, and moves one member's read cursor in each, message by message. */
+export interface ReadsPlan {
+  readonly job: 'reads';
+  readonly target: Target;
+  readonly connections: number;
+  readonly conversations: number;
+  /** Over all conversations. */
+  readonly readsPerSecond: number;
+  readonly warmupMs: number;
+  readonly measureMs: number;
+}
+
 /** Reads the newest page of each conversation and compares its head with what was acked. */
 export interface AuditPlan {
   readonly job: 'audit';
@@ -93,7 +105,7 @@ export interface AppendPlan {
   readonly measureMs: number;
 }
 
-export type Plan = LoadPlan | HoldPlan | FillPlan | AuditPlan | AppendPlan;
+export type Plan = LoadPlan | HoldPlan | FillPlan | ReadsPlan | AuditPlan | AppendPlan;
 
 /** Times are microseconds. */
 export interface Latency {
@@ -175,6 +187,20 @@ export interface LoadResult {
   readonly problems: readonly string[];
 }
 
+export interface ReadsResult {
+  readonly job: 'reads';
+  /** Measured, without warm-up. */
+  readonly seconds: number;
+  readonly readsPerSecond: number;
+  /** Receipt events that came in the measured time, to both members of a conversation. */
+  readonly receiptsPerSecond: number;
+  readonly cpu?: CpuUse;
+  /** Cursors that were compared in the end with what was sent. */
+  readonly checked: number;
+  readonly problemCount: number;
+  readonly problems: readonly string[];
+}
+
 export interface AuditResult {
   readonly job: 'audit' | 'fill' | 'hold';
   readonly conversations: number;
@@ -209,6 +235,7 @@ export type FromGenerator =
   | { readonly t: 'step'; readonly connections: number }
   | { readonly t: 'load'; readonly result: LoadResult }
   | { readonly t: 'audit'; readonly result: AuditResult }
+  | { readonly t: 'reads'; readonly result: ReadsResult }
   | { readonly t: 'append'; readonly result: AppendResult }
   | { readonly t: 'failed'; readonly message: string };
 

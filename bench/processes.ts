@@ -19,6 +19,8 @@ import type {
   LoadPlan,
   LoadResult,
   Plan,
+  ReadsPlan,
+  ReadsResult,
   Target,
   ToGenerator,
 } from './plan.ts';
@@ -143,6 +145,7 @@ export interface GeneratorOptions {
 }
 
 export function generate(plan: LoadPlan, options: GeneratorOptions): Promise<LoadResult>;
+export function generate(plan: ReadsPlan, options: GeneratorOptions): Promise<ReadsResult>;
 export function generate(
   plan: HoldPlan | FillPlan | AuditPlan,
   options: GeneratorOptions,

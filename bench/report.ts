@@ -9,12 +9,13 @@ import { scaleFigures, scaleTable } from './scale-report.ts';
 import type { AppendReport } from './scenarios/append.ts';
 import type { IdleReport } from './scenarios/idle.ts';
 import type { LoadReport } from './scenarios/load.ts';
+import type { ReadsReport } from './scenarios/reads.ts';
 import type { RestartReport } from './scenarios/restart.ts';
 import type { ScaleReport } from './scenarios/scale.ts';
 import { median } from './statistics.ts';
 import { count, dash, kib, latencies, share, table } from './table.ts';
 
-export type Report = LoadReport | AppendReport | ScaleReport | IdleReport | RestartReport;
+export type Report = LoadReport | AppendReport | ScaleReport | IdleReport | ReadsReport | RestartReport;
 
 export interface Medians {
   readonly ackedPerSecond: number;
@@ -155,6 +156,8 @@ function bodyOf(report: Report): string {
       return scaleTable(report, cpus().length);
     case 'idle':
       return idleTable(report);
+    case 'reads':
+      return readsTable(report);
     case 'restart':
       return restartTable(report);
     default:
@@ -164,6 +167,8 @@ function bodyOf(report: Report): string {
 
 function checked(report: Report): string {
   if (report.scenario === 'scale') return checkedLoads(report.checked.acked, report.checked.delivered);
+  if (report.scenario === 'reads')
+    return `checked: ${count(report.checked)} cursors, each where its last read put it.`;
   if (!('server' in report)) return 'checked: all that was acked was there, in order, once.';
   if (report.scenario === 'append') {
     const rows = [...report.server, ...report.baseline].reduce((sum, { checked }) => sum + checked, 0);
@@ -249,6 +254,21 @@ function idleTable(report: IdleReport): string {
     ],
   ];
   return `idle, ${report.conversationsPerConnection} conversations per connection\n\n${table(rows)}`;
+}
+
+function readsTable(report: ReadsReport): string {
+  const { conversations, readsPerSecond, receiptsPerSecond, cpu } = report;
+  const perRead = cpu && (cpu.server * 1e6) / readsPerSecond;
+  const rows = [
+    ['reads', 'carillon'],
+    ['read frames/s', count(readsPerSecond)],
+    ['receipt events/s', count(receiptsPerSecond)],
+    ['server CPU, cores (its main thread)', `${share(cpu?.server)} (${share(cpu?.serverMain)})`],
+    ['server CPU per read, us', perRead === undefined ? '-' : perRead.toFixed(1)],
+    ['generator CPU, cores', share(cpu?.generator)],
+    ['all else on the machine, cores', share(cpu?.others)],
+  ];
+  return `cursors in ${count(conversations)} direct conversations\n\n${table(rows)}`;
 }
 
 function restartTable(report: RestartReport): string {

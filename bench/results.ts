@@ -63,6 +63,7 @@ function embeddedRuns(options: Options): Run[] {
       args: ['group', '--compare', '--senders', '32', '--window', '4', ...load, ...rounds],
     },
     { title: 'Idle connections', args: ['idle', ...place] },
+    { title: 'Read cursors, 10,000 a second', args: ['reads', ...place] },
     {
       title: 'Restart',
       args: ['restart', '--bytes', String(options.bytes), ...rounds, ...place],

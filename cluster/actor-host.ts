@@ -7,6 +7,7 @@ import type {
   Answer,
   ConversationRequest,
   Delivery,
+  PrefsRequest,
   ReadRequest,
   SendRequest,
 } from '../src/core/requests.ts';
@@ -154,9 +155,7 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
 
   /** Whether nothing is under way: what a drain waits for. */
   get quiet(): boolean {
-    if (this.#activator.pending > 0) return false;
-    for (const cell of this.residency.values()) if (!cell.atRest) return false;
-    return true;
+    return this.#activator.pending === 0 && this.residency.isAtRest;
   }
 
   /** Whether conversations wait to be opened: what can wait should not stand in their way. */
@@ -209,6 +208,11 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
   receipt(user: UserId): void {
     const { actor, markedSlot } = this.#turn();
     if (actor !== undefined) this.projector.markCursor(actor, user, markedSlot);
+  }
+
+  whenWritten(request: PrefsRequest): void {
+    const { actor, markedSlot: slot } = this.#turn();
+    if (actor !== undefined) this.projector.whenWritten(actor, request, slot);
   }
 
   lookUp(request: SendRequest): void {
@@ -299,13 +303,9 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
 
   /** The actor's term has ended. It answered what it held; a cursor that waited for its row was not among that. */
   #tooLate(completion: Completion): void {
+    const message = 'The conversation changed hands.';
     if (completion.t === 'fetched')
-      this.#refuse(
-        completion.request,
-        'unavailable',
-        'The conversation changed hands.',
-        UNAVAILABLE_RETRY_MS,
-      );
+      this.#refuse(completion.request, 'unavailable', message, UNAVAILABLE_RETRY_MS);
   }
 
   #schedule(cell: Cell): void {

@@ -1,5 +1,7 @@
 import type { ConversationActor } from '../src/core/actor.ts';
+import type { ErrorCode } from '../src/core/errors.ts';
 import type { ConversationId, UserId } from '../src/core/ids.ts';
+import type { PrefsRequest } from '../src/core/requests.ts';
 import type { EdgeLink, Logger, Ownership, ProjectionStore, System } from '../src/core/ports.ts';
 import type { ProjectionWrite } from '../src/core/rows.ts';
 
@@ -18,6 +20,10 @@ export interface ProjectionRates {
 }
 export const PROJECTION_RATES: ProjectionRates = { rowsPerTick: 256, rowsPerBusyTick: 48 };
 
+/** Requests about one conversation that wait for the same write. */
+const REQUESTS_MAX = 256;
+const OVERLOADED_RETRY_MS = 500;
+const UNAVAILABLE_RETRY_MS = 1_000;
 /** Rows of one write when there is nothing else to do any more. */
 const ROWS_PER_FLUSH_MAX = 4_096;
 const BACKOFF_FIRST_MS = 200;
@@ -46,6 +52,8 @@ interface Dirty {
   readonly named: Set<UserId>;
   /** Members whose cursors moved: all are told when it is durable. */
   readonly cursors: Set<UserId>;
+  /** They are answered when what they changed is durable. */
+  readonly requests: PrefsRequest[];
 }
 
 /**
@@ -120,6 +128,22 @@ export class Projector {
     this.#item(actor, true, slot).cursors.add(user);
   }
 
+  /** Has what a member has set written next, then told to the member's devices, and the request answered. */
+  whenWritten(actor: ConversationActor, request: PrefsRequest, slot: number): void {
+    const { conv, user } = request;
+    const item = this.#urgent.get(conv) ?? newItem(actor, 0, slot);
+    if (item.requests.length >= REQUESTS_MAX) {
+      const message = 'Too many changes wait to be written.';
+      this.#refuse(request, 'overloaded', message, OVERLOADED_RETRY_MS);
+      return;
+    }
+    this.#use(item, actor);
+    item.named.add(user);
+    item.requests.push(request);
+    this.#urgent.set(conv, item);
+    this.#remember(user, conv);
+  }
+
   /** Has what waits of the conversation written next. */
   hurry(conv: ConversationId): void {
     for (const queue of this.#queues) {
@@ -151,15 +175,21 @@ export class Projector {
 
   #item(actor: ConversationActor, isSoon: boolean, slot: number): Dirty {
     const { conv } = actor;
-    for (const item of this.#itemsOf(conv)) item.actor = actor; // a newer term's, maybe
+    for (const item of this.#itemsOf(conv)) this.#use(item, actor);
     const queue = this.#queues[isSoon ? 0 : 1];
     let item = this.#urgent.get(conv) ?? queue.get(conv);
     if (item === undefined) {
       const dueAt = this.#o.system.monotonic() + (isSoon ? SOON_MS : LATE_MS);
-      item = { actor, dueAt, slot, everyone: false, named: new Set(), cursors: new Set() };
+      item = newItem(actor, dueAt, slot);
       queue.set(conv, item);
     }
     return item;
+  }
+
+  /** The actor may be of a newer term, which knows nothing of what the last one had still to write for its users. */
+  #use(item: Dirty, actor: ConversationActor): void {
+    if (item.actor !== actor) this.#tooLate(item);
+    item.actor = actor;
   }
 
   /** What waits of the conversation. */
@@ -244,18 +274,19 @@ export class Projector {
   #written(writes: readonly ProjectionWrite[], isStillOwner: boolean): void {
     const written = this.#writing;
     this.#writing = new Map();
+    if (!isStillOwner) this.#notBefore = this.#o.system.monotonic() + BACKOFF_FIRST_MS;
     for (const write of writes) {
       const item = written.get(write.conv);
       if (item === undefined) continue;
       item.actor.projected(write);
       this.#forget(write, item);
-      if (item.actor.sealed) continue;
-      if (isStillOwner) this.#tell(item, write);
+      if (item.actor.sealed) this.#tooLate(item);
+      else if (isStillOwner) this.#tell(item, write);
       else this.#again(item);
     }
   }
 
-  #tell({ actor, named, cursors }: Dirty, write: ProjectionWrite): void {
+  #tell({ actor, named, cursors, requests }: Dirty, write: ProjectionWrite): void {
     const { edge } = this.#o;
     for (const user of named) {
       const entry = actor.entryFor(user);
@@ -263,12 +294,25 @@ export class Projector {
     }
     const receipts = actor.receiptsOf(cursors, write);
     if (receipts !== undefined) edge.deliver(receipts);
+    for (const request of requests) edge.answer(request, { t: 'ok', seq: undefined, members: undefined });
+  }
+
+  /** The next term may have begun without it: whoever wants it sets it again. */
+  #tooLate({ requests }: Dirty): void {
+    const message = 'The conversation changed hands.';
+    for (const request of requests.splice(0))
+      this.#refuse(request, 'unavailable', message, UNAVAILABLE_RETRY_MS);
+  }
+
+  #refuse(request: PrefsRequest, code: ErrorCode, message: string, retryAfterMs: number): void {
+    this.#o.edge.answer(request, { t: 'error', code, message, retryAfterMs });
   }
 
   /** To be written and told once more, if the term goes on. */
-  #again({ actor, slot, named, cursors }: Dirty): void {
+  #again({ actor, slot, named, cursors, requests }: Dirty): void {
     for (const user of named) this.mark(actor, user, slot);
     for (const user of cursors) this.markCursor(actor, user, slot);
+    for (const request of requests) this.whenWritten(actor, request, slot);
   }
 
   #remember(user: UserId, conv: ConversationId): void {
@@ -311,4 +355,9 @@ function put(items: Map<ConversationId, Dirty>, item: Dirty): void {
   if (item.slot > 0) present.slot = present.slot > 0 ? Math.min(present.slot, item.slot) : item.slot;
   for (const user of item.named) present.named.add(user);
   for (const user of item.cursors) present.cursors.add(user);
+  present.requests.push(...item.requests);
+}
+
+function newItem(actor: ConversationActor, dueAt: number, slot: number): Dirty {
+  return { actor, dueAt, slot, everyone: false, named: new Set(), cursors: new Set(), requests: [] };
 }

@@ -43,6 +43,12 @@ export class Residency {
     return this.#cells.values();
   }
 
+  /** Whether no cell has anything to do. */
+  get isAtRest(): boolean {
+    for (const cell of this.#cells.values()) if (!cell.atRest) return false;
+    return true;
+  }
+
   /** A new cell, or undefined when there is no room. */
   open(conv: ConversationId, now: number, listener: CellListener): Cell | undefined {
     const { cellsMax, actorBytesMax } = this.#limits;

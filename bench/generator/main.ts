@@ -3,6 +3,7 @@ import { carryOutPlan, tell, tellProgress } from '../channel.ts';
 import type { FromGenerator, Plan } from '../plan.ts';
 import { audit, fill, hold } from './jobs.ts';
 import { Load } from './load.ts';
+import { Reads } from './reads.ts';
 
 /** Resolved by the bench's next `next`. */
 let next: (() => void) | undefined;
@@ -21,6 +22,8 @@ async function run(plan: Plan): Promise<FromGenerator> {
       return { t: 'audit', result: await fill(plan, tellProgress) };
     case 'audit':
       return { t: 'audit', result: await audit(plan) };
+    case 'reads':
+      return { t: 'reads', result: await new Reads(plan, tellProgress).run() };
     case 'append':
       throw new Error('append is the job of another program');
     default:

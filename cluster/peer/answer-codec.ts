@@ -156,10 +156,11 @@ function answerOf(t: unknown, own: readonly unknown[]): Answer | undefined {
 }
 
 function okAnswer([seq, members]: readonly unknown[]): OkAnswer | undefined {
-  if (!isCount(seq)) return undefined;
-  if (members === undefined || members === null) return { t: 'ok', seq, members: undefined };
+  if (!isOptional(seq, isCount)) return undefined;
+  if (members === undefined || members === null)
+    return { t: 'ok', seq: seq ?? undefined, members: undefined };
   const sound = Array.isArray(members) && members.every((pair) => isUser(pair?.[0]) && isText(pair?.[1]));
-  return sound ? { t: 'ok', seq, members: members as OkAnswer['members'] } : undefined;
+  return sound ? { t: 'ok', seq: seq ?? undefined, members: members as OkAnswer['members'] } : undefined;
 }
 
 function grantAnswer([head, from, to, newestFirst, limit, moreBeyond]: readonly unknown[]):

@@ -33,6 +33,7 @@ import {
   FRAME,
   isConv,
   isCount,
+  isFlag,
   isOptional,
   isReceipts,
   isText,
@@ -129,6 +130,7 @@ export function readHead(bytes: Uint8Array, start: number, end: number): HeadDel
 
 export function writeEntry(sink: FrameSink, { user, entry }: EntryDelivery): void {
   const { conv, kind, title, peer, role, removed, head, n, ts, read, unread, preview } = entry;
+  const { mute, pin, archive, set } = entry;
   const shown = preview && [preview.seq, preview.from, preview.kind, preview.text];
   writeFields(sink, FRAME.entry, [
     user,
@@ -144,6 +146,10 @@ export function writeEntry(sink: FrameSink, { user, entry }: EntryDelivery): voi
     peer,
     removed,
     shown,
+    mute,
+    pin,
+    archive,
+    set,
   ]);
 }
 
@@ -179,13 +185,16 @@ const ROLES: readonly unknown[] = ['owner', 'admin', 'member'];
 
 export function readEntry(bytes: Uint8Array, start: number, end: number): EntryDelivery | undefined {
   const fields = readFields(bytes, start, end) ?? [];
-  const [user, conv, kind, role, head, n, ts, read, unread, title, peer, removed, shown] = fields;
+  const [user, conv, kind, role, head, n, ts, read, unread, title, peer, removed, shown, ...prefs] = fields;
   if (!isUser(user) || !isConv(conv) || !KINDS.includes(kind) || !ROLES.includes(role)) return undefined;
   if (!isCount(head) || !isCount(n) || !isCount(ts) || !isCount(read) || !isCount(unread)) return undefined;
   if (!isOptional(title, isText) || !isOptional(peer, isUser) || !isOptional(removed, isCount))
     return undefined;
   const preview = shown === undefined || shown === null ? undefined : previewOf(shown);
   if (preview === 'malformed') return undefined;
+  const [mute, pin, archive, set] = prefs;
+  if (!isOptional(mute, isCount) || !isOptional(set, isCount)) return undefined;
+  if (!isOptional(pin, isFlag) || !isOptional(archive, isFlag)) return undefined;
   const entry: Entry = {
     conv,
     kind: kind as Entry['kind'],
@@ -199,6 +208,10 @@ export function readEntry(bytes: Uint8Array, start: number, end: number): EntryD
     read,
     unread,
     preview,
+    ...(typeof mute === 'number' && { mute }),
+    ...(pin === true && { pin }),
+    ...(archive === true && { archive }),
+    ...(typeof set === 'number' && { set }),
   };
   return { t: 'conversation', user, entry };
 }

@@ -51,6 +51,9 @@ export function isInteger(value: unknown): value is number {
 export function isCount(value: unknown): value is number {
   return isInteger(value) && value >= 0;
 }
+export function isFlag(value: unknown): value is boolean {
+  return typeof value === 'boolean';
+}
 export function isText(value: unknown): value is string {
   return typeof value === 'string';
 }

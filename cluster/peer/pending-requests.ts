@@ -39,6 +39,7 @@ export class Pending {
       case 'delivered':
       case 'typing':
       case 'receipts':
+      case 'prefs': // it may have, and does no harm when it comes again
         return false;
     }
   }

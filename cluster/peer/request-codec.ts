@@ -24,6 +24,7 @@ import {
   FRAME,
   isConv,
   isCount,
+  isFlag,
   isInteger,
   isOptional,
   isText,
@@ -169,6 +170,8 @@ export function readRequest(
       return typeof own[0] === 'boolean' ? { t, ...base, on: own[0], ...ticketed } : undefined;
     case 'receipts':
       return receiptsRequest(base, ticketed, own);
+    case 'prefs':
+      return prefsRequest(base, ticketed, own);
     default:
       return undefined;
   }
@@ -193,6 +196,8 @@ function ownFields(request: Exclude<ConversationRequest, SendRequest>): unknown[
       return [request.on];
     case 'receipts':
       return [request.limit, request.seq, request.before];
+    case 'prefs':
+      return [request.mute, request.pin, request.archive];
   }
 }
 
@@ -264,4 +269,21 @@ function readAscii(bytes: Uint8Array, from: number, to: number): string {
   let text = '';
   for (let i = from; i < to; i++) text += String.fromCharCode(bytes[i] as number);
   return text;
+}
+
+function prefsRequest(
+  base: RequestBase,
+  ticketed: Ticketed,
+  [mute, pin, archive]: readonly unknown[],
+): RemoteRequest | undefined {
+  if (!isOptional(mute, isCount) || !isOptional(pin, isFlag) || !isOptional(archive, isFlag))
+    return undefined;
+  return {
+    t: 'prefs',
+    ...base,
+    mute: mute ?? undefined,
+    pin: pin ?? undefined,
+    archive: archive ?? undefined,
+    ...ticketed,
+  };
 }

@@ -29,6 +29,14 @@ export interface MemberList {
   readonly members: readonly (readonly [user: string, role: Role])[];
 }
 
+/** How the user wants a conversation shown, on all devices; what is absent stays as it is. */
+export interface PrefsChange {
+  /** Unix ms until which it is muted; 0 ends that. */
+  readonly mute?: number;
+  readonly pin?: boolean;
+  readonly archive?: boolean;
+}
+
 /** Whose cursors: of those who have the message `seq`, or of all. */
 export interface ReceiptsRange {
   readonly seq?: number;

@@ -12,7 +12,7 @@ import type {
   WireLimits,
 } from '../protocol/frames.ts';
 import { LIMITS } from '../protocol/limits.ts';
-import type { ClientEvents, MemberChange, MemberList, ReceiptsRange } from './api.ts';
+import type { ClientEvents, MemberChange, MemberList, PrefsChange, ReceiptsRange } from './api.ts';
 import { Cursors } from './cursors.ts';
 import { Directory } from './directory.ts';
 import { Emitter } from './emitter.ts';
@@ -126,7 +126,9 @@ export class Client extends Emitter<ClientEvents> {
    * for a body that no server would take, and what the server refuses for good.
    */
   send(conv: string, body: string | Uint8Array, options: { kind?: string } = {}): Promise<Placed> {
-    const refusal = this.#refusal(conv, body);
+    const { state } = this.#link;
+    const problem = sendProblem(conv, body, this.#limits.bodyBytesMax);
+    const refusal = state.is === 'closed' ? closedError(state) : problem;
     if (refusal !== undefined) return Promise.reject(refusal);
     const { system } = this.#settings;
     const cmid = uuidV7(system.now(), system.randomBytes(10));
@@ -182,6 +184,11 @@ export class Client extends Emitter<ClientEvents> {
     return this.#call({ t: 'receipts', conv, ...range });
   }
 
+  /** Mutes, pins or archives the conversation; resolves once that is durable, and all of the user's devices are told. */
+  async prefs(conv: string, change: PrefsChange): Promise<void> {
+    await this.#call({ t: 'prefs', conv, ...change });
+  }
+
   /** The user has read up to `seq`. Told to the server at once (a stream of them every 200 ms), or after reconnecting. */
   read(conv: string, seq: number): void {
     const n = this.#timelines.get(conv)?.messages.findLast((message) => message.seq <= seq)?.n;
@@ -215,9 +222,14 @@ export class Client extends Emitter<ClientEvents> {
     return this.#directory.get(conv);
   }
 
-  /** Unread messages over all conversations. */
+  /** Unread messages of all conversations. */
   get unread(): number {
     return this.#directory.unread;
+  }
+
+  /** The same of those that are not muted now. */
+  get badge(): number {
+    return this.#directory.badge(this.#settings.system.now());
   }
 
   /** The conversation's timeline, the one open or a new one; close it when nobody looks at it any more. */
@@ -230,12 +242,6 @@ export class Client extends Emitter<ClientEvents> {
     return timeline;
   }
 
-  #refusal(conv: string, body: string | Uint8Array): ClientError | undefined {
-    const { state } = this.#link;
-    if (state.is === 'closed') return closedError(state);
-    return sendProblem(conv, body, this.#limits.bodyBytesMax);
-  }
-
   #call<T extends keyof Answers>(frame: Request<T> & { t: T }): Promise<Answers[T]> {
     const { state } = this.#link;
     return state.is === 'closed' ? Promise.reject(closedError(state)) : this.#requests.call<T>(frame);
@@ -243,10 +249,9 @@ export class Client extends Emitter<ClientEvents> {
 
   async #hello(): Promise<Hello> {
     const { storage, system } = this.#settings;
-    const token = await this.#token.read();
     return {
       t: 'hello',
-      token,
+      token: await this.#token.read(),
       device: this.device,
       attempt: nextAttempt(storage, this.device, system.now()),
       cursor: this.#cursor,
@@ -295,14 +300,9 @@ export class Client extends Emitter<ClientEvents> {
     this.emit('synced', undefined);
   }
 
-  /** The server has said something new of the conversation. */
   #checkTimeline(conv: string): void {
     const entry = this.#directory.get(conv);
-    const timeline = this.#timelines.get(conv);
-    if (entry === undefined || timeline === undefined || entry.removed !== undefined) return;
-    if (timeline.failure !== undefined)
-      timeline.reset(); // it may be readable again
-    else timeline.headIs(entry.head);
+    if (entry !== undefined) this.#timelines.check(entry);
   }
 
   #offline(): void {

@@ -59,6 +59,14 @@ export class Directory {
     return sum;
   }
 
+  /** Of those that are not muted. */
+  badge(now: number): number {
+    let sum = 0;
+    for (const { entry } of this.#known.values())
+      if (entry.removed === undefined && (entry.mute ?? 0) <= now) sum += entry.unread;
+    return sum;
+  }
+
   /** An entry of `welcome`: the server's word at the start of a connection, whatever was known before. */
   replace(entry: Entry): void {
     const known = this.#known.get(entry.conv);
@@ -100,7 +108,9 @@ export class Directory {
     const readN = isBehind ? known.readN : entry.n - entry.unread;
     const unread = unreadOf(read, readN, head, n, known.entry.unread);
     const isUnsure = isBehind && known.isUnsure === true;
-    this.#set({ entry: { ...entry, head, n, ts, preview, read, unread }, readN, isUnsure });
+    const { mute, pin, archive, set = 0 } = known.entry;
+    const prefs = set > (entry.set ?? 0) ? { mute, pin, archive, set } : {};
+    this.#set({ entry: { ...entry, head, n, ts, preview, read, unread, ...prefs }, readN, isUnsure });
   }
 
   head(event: Head): void {

@@ -15,7 +15,7 @@ export type {
   TypingEvent,
   WireLimits,
 } from '../protocol/frames.ts';
-export type { ClientEvents, MemberChange, MemberList, ReceiptsRange } from './api.ts';
+export type { ClientEvents, MemberChange, MemberList, PrefsChange, ReceiptsRange } from './api.ts';
 export { Client } from './client.ts';
 export { ClientError, type ClientErrorCode } from './errors.ts';
 export type { ConnectionState } from './link.ts';

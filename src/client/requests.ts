@@ -19,6 +19,7 @@ export interface Answers {
   create: Created;
   history: Page;
   members: Ok;
+  prefs: Ok;
   receipts: ReceiptsPage;
 }
 export type Answer = Ok | ConversationsPage | Created | Page | ReceiptsPage;
@@ -30,6 +31,7 @@ const ANSWERED_BY = {
   create: 'created',
   history: 'page',
   members: 'ok',
+  prefs: 'ok',
   receipts: 'receipts',
 } as const satisfies Record<keyof Answers, Answer['t']>;
 

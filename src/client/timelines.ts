@@ -1,3 +1,4 @@
+import type { Entry } from '../core/entry.ts';
 import type { Message, Page } from '../protocol/frames.ts';
 import { LIMITS } from '../protocol/limits.ts';
 import { ClientError } from './errors.ts';
@@ -44,6 +45,15 @@ export class Timelines {
     timeline.on('append', (messages) => came(messages.at(-1) as Message));
     this.#open.set(conv, timeline);
     return timeline;
+  }
+
+  /** The server has said something new of the conversation. */
+  check({ conv, head, removed }: Pick<Entry, 'conv' | 'head' | 'removed'>): void {
+    const timeline = this.#open.get(conv);
+    if (timeline === undefined || removed !== undefined) return;
+    if (timeline.failure !== undefined)
+      timeline.reset(); // it may be readable again
+    else timeline.headIs(head);
   }
 
   /** What `hello` says to have; undefined: nothing. */

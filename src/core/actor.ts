@@ -4,6 +4,7 @@ import type {
   Answer,
   ConversationRequest,
   Delivery,
+  PrefsRequest,
   ReadRequest,
   ReceiptDelivery,
   SendRequest,
@@ -46,6 +47,8 @@ export interface Outbox {
   project(user: UserId | undefined): void;
   /** A member's cursor has moved: have it written, and then shown to the others. */
   receipt(user: UserId): void;
+  /** What a user has set has changed: the request is answered `ok` once that is written. */
+  whenWritten(request: PrefsRequest): void;
   /** Looks an id up among those that left the window; completes as `lookedUp`. */
   lookUp(request: SendRequest): void;
   /** Asks for one committed row; completes as `fetched`. */

@@ -29,4 +29,10 @@ export interface Entry {
   readonly read: Seq;
   readonly unread: number;
   readonly preview: Preview | undefined;
+  /** Unix ms until which the user wants no notice of it. */
+  readonly mute?: number | undefined;
+  readonly pin?: boolean | undefined;
+  readonly archive?: boolean | undefined;
+  /** Orders what the user has set (mute, pin, archive): of two entries that of the higher one is newer. */
+  readonly set?: number | undefined;
 }

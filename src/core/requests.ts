@@ -89,6 +89,14 @@ export interface ReceiptsRequest extends RequestBase {
   readonly limit: number;
 }
 
+/** How the user wants the conversation shown; what is undefined stays. */
+export interface PrefsRequest extends RequestBase {
+  readonly t: 'prefs';
+  readonly mute: number | undefined;
+  readonly pin: boolean | undefined;
+  readonly archive: boolean | undefined;
+}
+
 export type ConversationRequest =
   | SendRequest
   | CreateRequest
@@ -97,7 +105,8 @@ export type ConversationRequest =
   | ReadRequest
   | DeliveredRequest
   | TypingRequest
-  | ReceiptsRequest;
+  | ReceiptsRequest
+  | PrefsRequest;
 
 /** Whether a request has no answer: what is lost of it is said again, or matters no more. */
 export function isFleeting({ t }: ConversationRequest): boolean {
@@ -144,7 +153,8 @@ export interface GrantAnswer {
 }
 export interface OkAnswer {
   readonly t: 'ok';
-  readonly seq: Seq;
+  /** Of a change of the members; undefined: no event was made. */
+  readonly seq: Seq | undefined;
   readonly members: readonly (readonly [UserId, Role])[] | undefined;
 }
 /** A member's cursors. */

@@ -77,6 +77,18 @@ export interface MemberRow {
   readonly readN: number;
   /** What a device of the member's has: never below `read`. */
   readonly delivered: Seq;
+  /** undefined: nothing was ever set. */
+  readonly prefs?: MemberPrefs | undefined;
+}
+
+/** How a member wants a conversation shown, on all own devices. */
+export interface MemberPrefs {
+  /** Unix ms; 0: not muted. */
+  readonly mute: number;
+  readonly pin: boolean;
+  readonly archive: boolean;
+  /** Rises with each change: fence * 2^20 + a count of the term's. */
+  readonly at: number;
 }
 
 /** A user's row of a conversation in the user's own partition: all that `welcome` needs. */

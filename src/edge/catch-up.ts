@@ -123,7 +123,7 @@ export class CatchUp {
         conversations: listed.entries,
         more: listed.more,
         before: listed.before,
-        badge: badgeOf(entries),
+        badge: badgeOf(entries, system.now()),
       },
       '*',
     );
@@ -194,8 +194,10 @@ function settleMarks(session: Session, inbox: ReadonlyMap<ConversationId, Entry>
   if (session.marks?.size === 0) session.marks = undefined;
 }
 
-function badgeOf(entries: readonly Entry[]): number {
+/** What is unread of the conversations that are not muted now. */
+function badgeOf(entries: readonly Entry[], now: number): number {
   let badge = 0;
-  for (const entry of entries) if (entry.removed === undefined) badge += entry.unread;
+  for (const { removed, unread, mute = 0 } of entries)
+    if (removed === undefined && mute <= now) badge += unread;
   return badge;
 }

@@ -19,6 +19,7 @@ import {
   historyRequest,
   membersRequest,
   readRequest,
+  prefsRequest,
   receiptsRequest,
   sendRequest,
   typingRequest,
@@ -117,6 +118,8 @@ export class Intake {
         return this.#options.owners().submit(deliveredRequest(this.#options.id, session, frame));
       case 'typing':
         return this.#options.owners().submit(typingRequest(this.#options.id, session, frame));
+      case 'prefs':
+        return this.#submit(session, prefsRequest(this.#options.id, session, frame));
       case 'receipts':
         return this.#submit(session, receiptsRequest(this.#options.id, session, frame));
       case 'auth':

@@ -10,13 +10,23 @@ import type {
   HistoryRequest,
   MemberChange,
   MembersRequest,
+  PrefsRequest,
   ReadRequest,
   ReceiptsRequest,
   RequestBase,
   SendRequest,
   TypingRequest,
 } from '../core/requests.ts';
-import type { Create, Delivered, History, ListReceipts, Members, Read, Typing } from '../protocol/frames.ts';
+import type {
+  Create,
+  Delivered,
+  History,
+  ListReceipts,
+  Members,
+  Prefs,
+  Read,
+  Typing,
+} from '../protocol/frames.ts';
 import { LIMITS } from '../protocol/limits.ts';
 import type { DecodedSend } from '../protocol/server-codec.ts';
 import type { LanePlace } from './lanes.ts';
@@ -110,6 +120,11 @@ export function typingRequest(edge: string, session: Session, frame: Typing): Ty
     ...requestOf(edge, session, 0, frame.conv),
     on: frame.on,
   };
+}
+
+export function prefsRequest(edge: string, session: Session, frame: Prefs): PrefsRequest {
+  const { mute, pin, archive } = frame;
+  return { t: 'prefs', ...requestOf(edge, session, frame.id, frame.conv), mute, pin, archive };
 }
 
 export function receiptsRequest(edge: string, session: Session, frame: ListReceipts): ReceiptsRequest {

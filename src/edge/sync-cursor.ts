@@ -96,9 +96,12 @@ function shapeHashOf(entry: Entry): number {
   return finish(mixShape(hashText(entry.conv), entry));
 }
 
-function mixShape(seed: number, { removed, role, title }: Entry): number {
-  const hash = mix(mix(seed, removed ?? -1), ROLES[role]);
-  return title === undefined ? hash : mix(hash, hashText(title));
+function mixShape(seed: number, entry: Entry): number {
+  const { removed, role, title, mute = 0, pin = false, archive = false } = entry;
+  let hash = mix(mix(seed, removed ?? -1), ROLES[role]);
+  if (title !== undefined) hash = mix(hash, hashText(title));
+  const isSet = mute > 0 || pin || archive;
+  return isSet ? mix(mix(hash, mute), (pin ? 1 : 0) + (archive ? 2 : 0)) : hash;
 }
 
 function mix(hash: number, value: number): number {

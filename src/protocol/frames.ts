@@ -83,6 +83,15 @@ export interface ListReceipts {
   readonly before?: string;
   readonly limit?: number;
 }
+/** How the user wants a conversation shown, on all devices: at least one of the three. */
+export interface Prefs {
+  readonly t: 'prefs';
+  readonly id: number;
+  readonly conv: string;
+  readonly mute?: number;
+  readonly pin?: boolean;
+  readonly archive?: boolean;
+}
 export interface Ping {
   readonly t: 'ping';
   readonly id: number;
@@ -100,6 +109,7 @@ export type ClientFrame =
   | Delivered
   | Typing
   | ListReceipts
+  | Prefs
   | Ping;
 
 export interface WireLimits {
@@ -272,6 +282,7 @@ export const CLIENT_FRAMES = {
   read: { type: 0x07, fields: ['conv', 'seq'] },
   ping: { type: 0x08, fields: ['id'] },
   receipts: { type: 0x09, fields: ['id', 'conv', 'seq', 'before', 'limit'] },
+  prefs: { type: 0x0a, fields: ['id', 'conv', 'mute', 'pin', 'archive'] },
   send: { type: 0x10, fields: ['id', 'conv', 'cmid', 'body', 'kind', 'retry'] },
   delivered: { type: 0x23, fields: ['conv', 'seq'] },
   typing: { type: 0x24, fields: ['conv', 'on'] },
@@ -331,6 +342,10 @@ export const SERVER_FRAMES = {
       'read',
       'unread',
       'preview',
+      'mute',
+      'pin',
+      'archive',
+      'set',
     ],
   },
   reset: { type: 0x54, fields: ['conv'] },

@@ -75,7 +75,10 @@ export function serverFields(frame: Exclude<ServerFrame, Ack | Message | Page>):
 function entryToFields(entry: Entry | ConversationEvent): unknown[] {
   const { preview } = entry;
   const nested = preview === undefined ? entry : { ...entry, preview: toFields(preview, NESTED.preview) };
-  return toFields(nested, SERVER_FRAMES.conversation.fields);
+  const fields = toFields(nested, SERVER_FRAMES.conversation.fields);
+  let end = fields.length; // most have nothing at their end
+  while (end > 0 && fields[end - 1] === undefined) end--;
+  return fields.slice(0, end);
 }
 
 export function entryFromFields(values: readonly unknown[]): Record<string, unknown> {

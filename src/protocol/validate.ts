@@ -152,6 +152,13 @@ export const FIELD_RULES: { readonly [T in ClientFrame['t']]: Readonly<Record<st
     before: optional(checked(NAME, isNameValue)),
     limit: pageLimit(LIMITS.receiptsLimitMax),
   },
+  prefs: {
+    id: requestId(),
+    conv: uuid(),
+    mute: optional(checked('Unix milliseconds, 0 for off', isInteger(0, Number.MAX_SAFE_INTEGER))),
+    pin: optional({ type: 'boolean', expected: 'true or false' }),
+    archive: optional({ type: 'boolean', expected: 'true or false' }),
+  },
   ping: { id: requestId() },
   send: {
     id: requestId(),
@@ -204,6 +211,9 @@ function checkTogether(frame: ClientFrame): FieldProblem | undefined {
         );
       }
       return undefined;
+    case 'prefs':
+      if ((frame.mute ?? frame.pin ?? frame.archive) !== undefined) return undefined;
+      return problem('invalid', 'mute, pin and archive are all absent: say at least one');
     case 'history':
       if (frame.after === undefined || frame.before === undefined) return undefined;
       return problem(

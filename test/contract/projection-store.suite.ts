@@ -7,6 +7,7 @@ import {
   inboxRow,
   memberRow,
   type OpenProjections,
+  type ProjectionsUnderTest,
   projection,
 } from './store-fixtures.ts';
 
@@ -113,6 +114,53 @@ export function projectionStoreSuite(name: string, open: OpenProjections): void 
     assert.deepEqual(await again.projections.members(conv), [
       memberRow('ann', { delivered: 20, read: 20, readN: 20 }),
     ]);
+  });
+
+  check('what a member has set is kept beside all else, and what was never set is absent', async (store) => {
+    const [conv, user] = [randomUUID(), `ann-${randomUUID()}`];
+    const shown = inboxRow(user, conv, 5, 2);
+    const set = async (mute: number, pin: boolean, archive: boolean, at: number): Promise<void> => {
+      const entry = {
+        ...shown.entry,
+        ...(mute > 0 && { mute }),
+        ...(pin && { pin }),
+        ...(archive && { archive }),
+      };
+      await store.projections.write([
+        projection(conv, 1, {
+          members: [memberRow(user, { prefs: { mute, pin, archive, at } })],
+          inbox: [{ ...shown, entry: { ...entry, set: at } }],
+        }),
+      ]);
+    };
+    const isShown = async (
+      { projections }: ProjectionsUnderTest,
+      mute: number,
+      pin: boolean,
+      archive: boolean,
+    ): Promise<void> => {
+      const { prefs } = (await projections.members(conv))[0] ?? {};
+      assert.deepEqual([prefs?.mute, prefs?.pin, prefs?.archive], [mute, pin, archive]);
+      const { entry } = (await projections.inboxRow(user, conv)) ?? {};
+      assert.deepEqual(
+        [entry?.mute ?? 0, entry?.pin ?? false, entry?.archive ?? false],
+        [mute, pin, archive],
+      );
+      assert.deepEqual((await projections.inbox(user))[0]?.entry, entry);
+    };
+    await store.projections.write([projection(conv, 1, { members: [memberRow(user)], inbox: [shown] })]);
+    assert.equal((await store.projections.members(conv))[0]?.prefs, undefined);
+    assert.deepEqual(await store.projections.inboxRow(user, conv), shown);
+    for (const [at, mute, pin, archive] of [
+      [2 ** 20, 1_700_000_000_000, true, false],
+      [2 ** 20 + 1, 1_700_000_000_000, true, true],
+      [2 ** 21, 0, false, false],
+      [2 ** 21 + 7, 4_000_000_000_000, false, true],
+    ] as const) {
+      await set(mute, pin, archive, at);
+      await isShown(store, mute, pin, archive);
+    }
+    await isShown(await store.reopen(), 4_000_000_000_000, false, true);
   });
 
   check('the same write again, and again later, changes nothing', async (store) => {

@@ -62,6 +62,7 @@ export function validFrames(random: Random): ClientFrame[] {
     { t: 'delivered', conv, seq },
     { t: 'typing', conv, on: seq % 2 === 0 },
     { t: 'receipts', id, conv, seq: seq + 1, before: 'bob', limit: 20 },
+    { t: 'prefs', id, conv, mute: seq, pin: seq % 2 === 0, archive: seq % 3 === 0 },
     { t: 'ping', id },
   ];
 }

@@ -110,6 +110,13 @@ const CASES: { readonly [T in ClientFrame['t']]: readonly Case[] } = {
   read: [{ what: '', frame: (conv) => ({ t: 'read', conv, seq: 1 }), expected: members('-') }],
   typing: [{ what: '', frame: (conv) => ({ t: 'typing', conv, on: true }), expected: members('-') }],
   delivered: [{ what: '', frame: (conv) => ({ t: 'delivered', conv, seq: 1 }), expected: members('-') }],
+  prefs: [
+    {
+      what: '',
+      frame: (conv, id) => ({ t: 'prefs', id, conv, pin: true }),
+      expected: members('ok'),
+    },
+  ],
   receipts: [
     { what: 'of all', frame: (conv, id) => ({ t: 'receipts', id, conv }), expected: members('receipts') },
     {

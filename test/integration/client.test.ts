@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import test from 'node:test';
 import { embedded } from '../scenarios/deployment.ts';
 import { reconnect } from '../scenarios/reconnect.ts';
+import { prefs } from '../scenarios/prefs.ts';
 import { receipts } from '../scenarios/receipts.ts';
 import { retries } from '../scenarios/retries.ts';
 import { syncs } from '../scenarios/syncs.ts';
@@ -78,6 +79,18 @@ test('S14.7 what was told of cursors outlives the server', { timeout: 60_000 }, 
     data.remove();
   });
   await receipts(deployment);
+});
+
+test('S16.2 S16.3 what a user has set is on all devices, and outlives the server', {
+  timeout: 60_000,
+}, async (t) => {
+  const data = scratchDir('client-prefs');
+  const deployment = await embedded({ dataDir: data.path, port: await freePort() });
+  t.after(async () => {
+    await deployment.end();
+    data.remove();
+  });
+  await prefs(deployment);
 });
 
 test('the command line sends, follows over a restart, looks back, and checks', {

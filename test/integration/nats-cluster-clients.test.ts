@@ -4,6 +4,7 @@ import { ClusterDeployment } from '../scenarios/deployment.ts';
 import { greedyClient } from '../scenarios/greedy-client.ts';
 import { chat, leave, readBack, stall } from '../scenarios/group-chat.ts';
 import { reconnect } from '../scenarios/reconnect.ts';
+import { prefs } from '../scenarios/prefs.ts';
 import { receipts } from '../scenarios/receipts.ts';
 import { retries } from '../scenarios/retries.ts';
 import { syncs } from '../scenarios/syncs.ts';
@@ -25,6 +26,9 @@ test('cluster: clients at two edges', {
     () => syncs(deployment),
   );
   await t.test('S14.7 what was told of cursors outlives each process', () => receipts(deployment));
+  await t.test('S16.2 S16.3 what a user has set is on all devices, and outlives each process', () =>
+    prefs(deployment),
+  );
   for (const subprotocol of ['binary', 'json'] as const) {
     await t.test(`${subprotocol}: nothing is lost, doubled or reordered by a kill between`, (each) =>
       reconnect(each, deployment, subprotocol),

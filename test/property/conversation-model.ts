@@ -111,8 +111,13 @@ export class Rig implements EdgeLink {
     } as never);
   }
 
-  read(user: string, seq: number): void {
-    this.submit({ ...this.base(user, 4), t: 'read', seq } as never);
+  cursor(t: 'read' | 'delivered', user: string, seq: number): void {
+    this.submit({ ...this.base(user, 4), t, seq } as never);
+  }
+
+  prefs(user: string, set: { mute?: number; pin?: boolean }): void {
+    const { mute, pin } = set;
+    this.submit({ ...this.base(user, 5), t: 'prefs', mute, pin, archive: undefined } as never);
   }
 
   announce(user: string): Delivery[] {
@@ -166,6 +171,10 @@ export class Reference {
   readonly roles = new Map<string, string>();
   readonly seqOf = new Map<string, number>();
   readonly joined = new Map<string, number>();
+  /** The last message of each. */
+  readonly sent = new Map<string, number>();
+  /** The number of messages up to each seq. */
+  readonly messagesTo: number[] = [0];
   messages = 0;
 
   constructor(log: readonly StoredRow[]) {
@@ -197,8 +206,10 @@ export class Reference {
       const key = `${from} ${frame.messageCmid(env)}`;
       assert.ok(!this.seqOf.has(key), `seq ${seq} repeats ${key}`);
       this.seqOf.set(key, seq);
+      this.sent.set(from, seq);
       this.messages++;
     }
+    this.messagesTo.push(this.messages);
     assert.equal(frame.readU64(env, frame.N_AT), this.messages, `n at seq ${seq}`);
     this.members.push(after);
   }

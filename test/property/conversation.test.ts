@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 import type { AppendFault } from '../../src/adapters/memory/store.ts';
-import type { Role } from '../../src/core/entry.ts';
+import type { Entry, Role } from '../../src/core/entry.ts';
+import type { Receipt } from '../../src/core/requests.ts';
 import { CONV, Reference, Rig, USERS } from './conversation-model.ts';
 
 /** One step of a history. Ids are drawn from few, so that repeats and conflicts are common. */
@@ -17,7 +18,8 @@ type Step =
   | { readonly op: 'add' | 'remove'; readonly user: string; readonly who: string }
   | { readonly op: 'role'; readonly user: string; readonly who: string; readonly role: Role }
   | { readonly op: 'leave' | 'history' | 'members' | 'announce'; readonly user: string }
-  | { readonly op: 'read'; readonly user: string; readonly seq: number }
+  | { readonly op: 'read' | 'delivered'; readonly user: string; readonly seq: number }
+  | { readonly op: 'prefs'; readonly user: string; readonly set: { mute?: number; pin?: boolean } }
   | { readonly op: 'settle' | 'passivate' | 'crash' | 'crashMidway' | 'create' }
   | { readonly op: 'wait'; readonly ms: number }
   | { readonly op: 'fault'; readonly fault: AppendFault };
@@ -54,7 +56,22 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       user,
     }),
   },
-  { weight: 2, arbitrary: fc.record({ op: fc.constant('read' as const), user, seq: fc.nat(30) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      op: fc.constantFrom('read' as const, 'delivered' as const),
+      user,
+      seq: fc.nat(30),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      op: fc.constant('prefs' as const),
+      user,
+      set: fc.oneof(fc.record({ mute: fc.nat(3) }), fc.record({ pin: fc.boolean() })),
+    }),
+  },
   { weight: 4, arbitrary: fc.record({ op: fc.constant('settle' as const) }) },
   {
     weight: 1,
@@ -104,7 +121,11 @@ async function take(rig: Rig, at: Step): Promise<void> {
       rig.announce(at.user);
       return;
     case 'read':
-      rig.read(at.user, at.seq);
+    case 'delivered':
+      rig.cursor(at.op, at.user, at.seq);
+      return;
+    case 'prefs':
+      rig.prefs(at.user, at.set);
       return;
     case 'create':
       rig.create(['ann', 'bob', 'cat']);
@@ -129,7 +150,7 @@ async function take(rig: Rig, at: Step): Promise<void> {
 function checkAcks(rig: Rig, reference: Reference, log: Awaited<ReturnType<Rig['log']>>): void {
   for (const { request, answer, lost } of rig.asked) {
     assert.ok(
-      answer !== undefined || lost || request.t === 'read',
+      answer !== undefined || lost || request.t === 'read' || request.t === 'delivered',
       `request ${request.id} (${request.t}) was never answered`,
     );
     if (request.t !== 'send' || answer === undefined) continue;
@@ -185,12 +206,53 @@ async function checkInboxes(rig: Rig, reference: Reference, head: number): Promi
       [entry.head, entry.n, entry.role],
       [head, reference.messages, reference.roles.get(name)],
     );
-    assert.ok(
-      entry.read >= (reference.joined.get(name) ?? 0) && entry.read <= head,
-      'a cursor lies between join and head',
-    );
-    assert.ok(entry.unread >= 0 && entry.unread <= reference.messages);
+    const behind = reference.messages - (reference.messagesTo[entry.read] as number);
+    assert.equal(entry.unread, behind, `what is unread of ${name} is what is behind ${entry.read}`);
+    checkCursors(rig, reference, name, entry.read, head);
+    checkPrefs(rig, reference, name, entry);
   }
+  const members = await rig.store.members(CONV);
+  for (const [user, delivered, read] of lastReceipts(rig)) {
+    const row = members.find((each) => each.user === user && each.left === 0);
+    const rejoined = (reference.joined.get(user) ?? 0) > 1;
+    if (row === undefined || rejoined) continue;
+    assert.ok(row.delivered >= delivered && row.read >= read, `what was told of ${user} is durable`);
+  }
+}
+
+/** A cursor is where the user joined, sent, or was said to have read, and not before what was told of it. */
+function checkCursors(rig: Rig, reference: Reference, user: string, read: number, head: number): void {
+  const joined = reference.joined.get(user) ?? 0;
+  const sent = reference.sent.get(user) ?? 0;
+  const said = rig.asked.flatMap(({ request }) =>
+    request.t === 'read' && request.user === user ? [Math.min(request.seq, head)] : [],
+  );
+  assert.ok(read >= Math.max(joined, sent > joined ? sent : 0), `${user} has read what they sent`);
+  const isFrom = read === joined || read === sent || said.some((seq) => seq >= read);
+  assert.ok(isFrom && read <= head, `${read} was read by ${user}`);
+}
+
+/** As the last request that was answered `ok` has it, or a later one whose fate is not known. */
+function checkPrefs(rig: Rig, reference: Reference, user: string, entry: Entry): void {
+  if ((reference.joined.get(user) ?? 0) > 1) return; // who came back has set nothing since, or something
+  const sets = rig.asked.filter(({ request }) => request.t === 'prefs' && request.user === user);
+  for (const field of ['mute', 'pin'] as const) {
+    const ofField = sets.filter(({ request }) => request.t === 'prefs' && request[field] !== undefined);
+    const last = ofField.findLastIndex(({ answer }) => answer?.t === 'ok');
+    const allowed = ofField
+      .slice(Math.max(0, last))
+      .map(({ request }) => (request.t === 'prefs' ? request[field] : undefined));
+    const none = field === 'mute' ? 0 : false;
+    const value = entry[field] ?? none;
+    assert.ok((last < 0 && value === none) || allowed.includes(value), `${field} of ${user} is ${value}`);
+  }
+}
+
+function lastReceipts(rig: Rig): Receipt[] {
+  const last = new Map<string, Receipt>();
+  for (const delivery of rig.deliveries)
+    if (delivery.t === 'receipt') for (const item of delivery.items) last.set(item[0], item);
+  return [...last.values()];
 }
 
 async function checkAccess(rig: Rig, reference: Reference, head: number): Promise<void> {
@@ -204,7 +266,7 @@ async function checkAccess(rig: Rig, reference: Reference, head: number): Promis
   }
 }
 
-test('any interleaving of sends, retries, member changes, passivation, faults and crashes keeps P1, P3 and P6', async () => {
+test('any interleaving of sends, retries, member changes, passivation, faults and crashes keeps P1, P3 and P6, and what is read, unread and set', async () => {
   const history = fc.array(step, { minLength: 10, maxLength: 80 });
   const runs = Number(process.env['CARILLON_PROPERTY_RUNS'] ?? 400);
   await fc.assert(

@@ -1,5 +1,5 @@
 /** Rules of SPEC.md that no test's title names yet. The list may only shrink. */
-export const UNPROVEN_MAX = 50;
+export const UNPROVEN_MAX = 49;
 
 // biome-ignore format: one area of SPEC.md per line
 export const UNPROVEN: readonly string[] = [
@@ -9,7 +9,6 @@ export const UNPROVEN: readonly string[] = [
   'S4.6', 'S4.7',
   'S6.4', 'S6.7', 'S6.9',
   'S7.7', 'S7.8', 'S7.9',
-  'S8.12',
   'S9.6', 'S9.7',
   'S10.1', 'S10.2', 'S10.3', 'S10.4', 'S10.5',
   'S11.1', 'S11.3', 'S11.4', 'S11.5',

@@ -6,7 +6,7 @@ import { Packr, Unpackr } from 'msgpackr';
 import type { Role } from '../../core/entry.ts';
 import type { ConversationId } from '../../core/ids.ts';
 import type { ConversationKind } from '../../core/requests.ts';
-import type { ConversationRow, InboxRow, MemberRow } from '../../core/rows.ts';
+import type { ConversationRow, InboxRow, MemberPrefs, MemberRow } from '../../core/rows.ts';
 import { writeU64 } from '../../protocol/message-frame.ts';
 
 const STAMP_BYTES = 8;
@@ -32,14 +32,16 @@ export function conversationRow(value: Uint8Array, conv: ConversationId): Conver
 
 /** Cursors only move forward, and a member who went comes back at a later seq. */
 export function memberValue(row: MemberRow): Uint8Array {
-  const fields: MemberFields = [row.user, row.role, row.join, row.left, row.read, row.readN, row.delivered];
+  const { user, role, join, left, read, readN, delivered, prefs } = row;
+  const fields: MemberFields = [user, role, join, left, read, readN, delivered];
+  if (prefs !== undefined) fields.push([prefs.mute, prefs.pin, prefs.archive, prefs.at]);
   return stamped(Math.max(row.join, row.left, row.delivered), fields);
 }
 
 export function memberRow(value: Uint8Array): MemberRow {
-  // Rows of before receipts end with `readN`.
-  const [user, role, join, left, read, readN, delivered = read] = fields<MemberFields>(value);
-  return { user, role, join, left, read, readN, delivered };
+  // Rows of before receipts end with `readN`, those of who has set nothing with `delivered`.
+  const [user, role, join, left, read, readN, delivered = read, set] = fields<MemberFields>(value);
+  return { user, role, join, left, read, readN, delivered, ...(set && { prefs: prefsOf(set) }) };
 }
 
 export function inboxValue({ user, entry, readN }: InboxRow): Uint8Array {
@@ -59,13 +61,18 @@ export function inboxValue({ user, entry, readN }: InboxRow): Uint8Array {
     entry.read,
     entry.unread,
     preview === undefined ? null : [preview.seq, preview.from, preview.kind, preview.text],
+    entry.mute ?? 0,
+    entry.pin ?? false,
+    entry.archive ?? false,
+    entry.set ?? 0,
   ];
   return stamped(Math.max(entry.head, entry.removed ?? 0), fields);
 }
 
 export function inboxRow(value: Uint8Array): InboxRow {
-  const [user, readN, conv, kind, title, peer, role, removed, head, n, ts, read, unread, preview] =
-    fields<InboxFields>(value);
+  const all = fields<InboxFields>(value);
+  const [user, readN, conv, kind, title, peer, role, removed, head, n, ts, read, unread, preview] = all;
+  const [mute = 0, pin = false, archive = false, set = 0] = all.slice(14) as Partial<PrefsFields>;
   return {
     user,
     readN,
@@ -85,12 +92,17 @@ export function inboxRow(value: Uint8Array): InboxRow {
         preview === null
           ? undefined
           : { seq: preview[0], from: preview[1], kind: preview[2], text: preview[3] },
+      ...(mute > 0 && { mute }),
+      ...(pin && { pin }),
+      ...(archive && { archive }),
+      ...(set > 0 && { set }),
     },
   };
 }
 
 type ConversationFields = [ConversationKind, string | null, number, string, number, number];
-type MemberFields = [string, Role, number, number, number, number, number?];
+type PrefsFields = [mute: number, pin: boolean, archive: boolean, at: number];
+type MemberFields = [string, Role, number, number, number, number, number?, PrefsFields?];
 type InboxFields = [
   string,
   number,
@@ -106,7 +118,12 @@ type InboxFields = [
   number,
   number,
   [number, string, string, string] | null,
+  ...Partial<PrefsFields>,
 ];
+
+function prefsOf([mute, pin, archive, at]: PrefsFields): MemberPrefs {
+  return { mute, pin, archive, at };
+}
 
 function stamped(stamp: number, fields: readonly unknown[]): Uint8Array {
   const packed = packr.pack(fields);

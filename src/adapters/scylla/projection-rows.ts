@@ -2,7 +2,7 @@ import type { types } from 'cassandra-driver';
 import type { Entry, Preview, Role } from '../../core/entry.ts';
 import type { ConversationId, Seq } from '../../core/ids.ts';
 import type { ConversationKind } from '../../core/requests.ts';
-import type { ConversationRow, InboxRow, MemberRow } from '../../core/rows.ts';
+import type { ConversationRow, InboxRow, MemberPrefs, MemberRow } from '../../core/rows.ts';
 import { intCell, numberOf, u64Cell, uuidCell, uuidOf } from './cells.ts';
 import type { Row } from './client.ts';
 import type { BatchRow } from './packed-batches.ts';
@@ -22,10 +22,12 @@ import type { Statement } from './statements.ts';
  * |                                          |                       | is never lower than either seq             |
  * | members, inbox: read_seq, read_n         | read                  | cursors only move forward, n goes with seq |
  * | members: delivered_seq                   | delivered             | the same; written where it is above read   |
+ * | members, inbox: prefs                    | MemberPrefs.at        | each change of a term has one of its own,  |
+ * |                                          |                       | and a term writes what it found below them |
  * | inbox: all else                          | max(head, removed)    | the state at the head; who was removed has |
  * |                                          |                       | no later head until he is back, above it   |
  *
- * No column is ever null, no row deleted: nothing leaves a tombstone. '' and 0 stand for what is absent.
+ * No column but prefs is ever null, no row deleted: nothing leaves a tombstone. '' and 0 stand for what is absent.
  */
 
 export const CONVERSATION: Statement = {
@@ -42,7 +44,7 @@ const WRITE_CONVERSATION: Statement = {
 export const MEMBERS: Statement = {
   name: 'members',
   kind: 'read',
-  cql: `SELECT user, role, join_seq, left_seq, read_seq, read_n, delivered_seq FROM {ks}.members
+  cql: `SELECT user, role, join_seq, left_seq, read_seq, read_n, delivered_seq, prefs FROM {ks}.members
     WHERE conv = ? AND shard = 0`,
 };
 const WRITE_MEMBERSHIP: Statement = {
@@ -62,7 +64,14 @@ const WRITE_DELIVERED: Statement = {
   cql: `INSERT INTO {ks}.members (conv, shard, user, delivered_seq) VALUES (?, ?, ?, ?) USING TIMESTAMP ?`,
 };
 
-const INBOX_COLUMNS = `conv, kind, title, peer, role, ts, head_seq, head_n, read_seq, read_n, left_seq, deleted, preview`;
+const WRITE_PREFS: Statement = {
+  name: 'writePrefs',
+  kind: 'write',
+  cql: `INSERT INTO {ks}.members (conv, shard, user, prefs) VALUES (?, ?, ?, ?) USING TIMESTAMP ?`,
+};
+
+const INBOX_COLUMNS = `conv, kind, title, peer, role, ts, head_seq, head_n, read_seq, read_n, left_seq, deleted,
+  preview, prefs`;
 export const INBOX: Statement = {
   name: 'inbox',
   kind: 'read',
@@ -84,10 +93,16 @@ const WRITE_INBOX_CURSOR: Statement = {
   kind: 'write',
   cql: `INSERT INTO {ks}.inbox (user, conv, read_seq, read_n) VALUES (?, ?, ?, ?) USING TIMESTAMP ?`,
 };
+const WRITE_INBOX_PREFS: Statement = {
+  name: 'writeInboxPrefs',
+  kind: 'write',
+  cql: `INSERT INTO {ks}.inbox (user, conv, prefs) VALUES (?, ?, ?) USING TIMESTAMP ?`,
+};
 
 /** What rows weigh in a batch beside their texts. */
 const MEMBER_BYTES = 220;
 const DELIVERED_BYTES = 80;
+const PREFS_BYTES = 120;
 const INBOX_BYTES = 320;
 /** Of the 512 members that share a shard; supergroups will need more of them. */
 const SHARD_0 = intCell(0);
@@ -106,7 +121,7 @@ export function memberWrites(
   batches: PartitionBatches,
 ): void {
   const convCell = uuidCell(conv);
-  for (const { user, role, join, left, read, readN, delivered } of rows) {
+  for (const { user, role, join, left, read, readN, delivered, prefs } of rows) {
     const at = u64Cell(Math.max(version ?? 0, join, left));
     const membership = [convCell, SHARD_0, user, role, u64Cell(join), u64Cell(left), at];
     const readCell = u64Cell(read);
@@ -120,6 +135,11 @@ export function memberWrites(
       const seqCell = u64Cell(delivered);
       writes.push({ statement: WRITE_DELIVERED, params: [convCell, SHARD_0, user, seqCell, seqCell] });
       bytes += DELIVERED_BYTES + user.length;
+    }
+    if (prefs !== undefined) {
+      const params = [convCell, SHARD_0, user, prefsText(prefs), u64Cell(prefs.at)];
+      writes.push({ statement: WRITE_PREFS, params });
+      bytes += PREFS_BYTES + user.length;
     }
     batches.addTogether(`m ${conv}`, writes, bytes);
   }
@@ -137,14 +157,19 @@ export function inboxWrites(rows: readonly InboxRow[], batches: PartitionBatches
     const state = [user, convCell, kind, title, peer, role, ...counts, preview, at];
     const readCell = u64Cell(read);
     const cursor = [user, convCell, readCell, u64Cell(readN), readCell];
-    batches.addTogether(
-      `i ${user}`,
-      [
-        { statement: WRITE_INBOX, params: state },
-        { statement: WRITE_INBOX_CURSOR, params: cursor },
-      ],
-      INBOX_BYTES + 3 * (title.length + preview.length) + 2 * user.length,
-    );
+    const writes: BatchRow[] = [
+      { statement: WRITE_INBOX, params: state },
+      { statement: WRITE_INBOX_CURSOR, params: cursor },
+    ];
+    let bytes = INBOX_BYTES + 3 * (title.length + preview.length) + 2 * user.length;
+    const { mute = 0, pin = false, archive = false, set } = entry;
+    if (set !== undefined) {
+      const text = prefsText({ mute, pin, archive, at: set });
+      const params = [user, convCell, text, u64Cell(set)];
+      writes.push({ statement: WRITE_INBOX_PREFS, params });
+      bytes += PREFS_BYTES + user.length;
+    }
+    batches.addTogether(`i ${user}`, writes, bytes);
   }
 }
 
@@ -163,6 +188,7 @@ export function conversationRow(row: Row): ConversationRow {
 export function memberRow(row: Row): MemberRow {
   const read = numberOf(row.read_seq as types.Long);
   const delivered = row.delivered_seq === null ? 0 : numberOf(row.delivered_seq as types.Long);
+  const prefs = prefsOf(row.prefs);
   return {
     user: row.user as string,
     role: row.role as Role,
@@ -171,6 +197,7 @@ export function memberRow(row: Row): MemberRow {
     read,
     readN: numberOf(row.read_n as types.Long),
     delivered: Math.max(read, delivered),
+    ...(prefs && { prefs }),
   };
 }
 
@@ -178,6 +205,7 @@ export function inboxRow(row: Row, user: string): InboxRow {
   const removed = numberOf(row.left_seq as types.Long);
   const n = numberOf(row.head_n as types.Long);
   const readN = numberOf(row.read_n as types.Long);
+  const { mute = 0, pin = false, archive = false, at: set = 0 } = prefsOf(row.prefs) ?? {};
   const entry: Entry = {
     conv: uuidOf(row.conv as types.Uuid),
     kind: row.kind as ConversationKind,
@@ -192,6 +220,10 @@ export function inboxRow(row: Row, user: string): InboxRow {
     // Of columns with timestamps of their own: the head may be older than the cursor beside it.
     unread: Math.max(0, n - readN - numberOf(row.deleted as types.Long)),
     preview: previewOf(row.preview as string),
+    ...(mute > 0 && { mute }),
+    ...(pin && { pin }),
+    ...(archive && { archive }),
+    ...(set > 0 && { set }),
   };
   return { user, entry, readN };
 }
@@ -205,6 +237,16 @@ function previewOf(text: string): Preview | undefined {
   if (text === '') return undefined;
   const [seq, from, kind, words] = JSON.parse(text) as [Seq, string, string, string];
   return { seq, from, kind, text: words };
+}
+
+function prefsText({ mute, pin, archive, at }: MemberPrefs): string {
+  return JSON.stringify([mute, pin, archive, at]);
+}
+
+function prefsOf(text: unknown): MemberPrefs | undefined {
+  if (typeof text !== 'string') return undefined;
+  const [mute, pin, archive, at] = JSON.parse(text) as [number, boolean, boolean, number];
+  return { mute, pin, archive, at };
 }
 
 function present(text: unknown): string | undefined {

@@ -57,6 +57,11 @@ export const MIGRATIONS: readonly Migration[] = [
     title: 'what reached the devices of members',
     statements: ['ALTER TABLE {ks}.members ADD delivered_seq bigint'],
   },
+  {
+    version: 4,
+    title: 'how members want their conversations shown',
+    statements: ['members', 'inbox'].map((table) => `ALTER TABLE {ks}.${table} ADD prefs text`),
+  },
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -105,21 +105,24 @@ async function join(scene: Scene): Promise<void> {
   const { site } = scene.stage;
   const { sequencers } = site.size;
   const node = site.sequencers[sequencers] ?? (await site.addSequencer());
-  await scene.moves(async () => {
-    await node.process.start();
-    await scene.gathers(await idOf(node.process));
-    await untilRing(site, 'it has joined', MOVE_MS_MAX, settledRing(sequencers + 1));
-  });
-  const id = await idOf(node.process);
-  if (id === undefined) throw new Error(`${node.process.name} has no id`);
-  const { size } = await scene.stage.store.ownedBy(id);
-  scene.note(`${size} of ${scene.stage.talks.length} conversations went to the node added`);
-  await scene.moves(async () => {
-    await changeRing(site, 'drain', id);
-    await untilRing(site, 'it is drained', MOVE_MS_MAX, nodeIs(id, isDrained));
-  });
-  const code = await node.process.stop();
-  if (code !== 0) scene.find(`${node.process.name} ended with ${code} after its drain`);
+  try {
+    await scene.moves(async () => {
+      await node.process.start();
+      await scene.gathers(await idOf(node.process));
+      await untilRing(site, 'it has joined', MOVE_MS_MAX, settledRing(sequencers + 1));
+    });
+    const id = await idOf(node.process);
+    if (id === undefined) throw new Error(`${node.process.name} has no id`);
+    const { size } = await scene.stage.store.ownedBy(id);
+    scene.note(`${size} of ${scene.stage.talks.length} conversations went to the node added`);
+    await scene.moves(async () => {
+      await changeRing(site, 'drain', id);
+      await untilRing(site, 'it is drained', MOVE_MS_MAX, nodeIs(id, isDrained));
+    });
+  } finally {
+    const code = await node.process.stop(); // a join that failed is not to spoil the next scene
+    if (code !== 0) scene.find(`${node.process.name} ended with ${code} after its drain`);
+  }
 }
 
 async function restartAll(scene: Scene): Promise<void> {

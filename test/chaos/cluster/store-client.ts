@@ -1,4 +1,4 @@
-import { Client, policies, types } from 'cassandra-driver';
+import { Client, policies, type QueryOptions, types } from 'cassandra-driver';
 import type { Services } from '../../services/stack.ts';
 import { sleep } from '../../support/server-process.ts';
 
@@ -44,11 +44,8 @@ export class StoreClient {
     const query = `SELECT conv, owner FROM ${this.#keyspace}.conv_owner`;
     let pageState: string | undefined;
     do {
-      const page = await this.#client.execute(query, [], {
-        prepare: true,
-        consistency: localQuorum,
+      const page = await this.#read(query, {
         fetchSize: OWNERS_PER_PAGE,
-        readTimeout: 10_000,
         ...(pageState !== undefined && { pageState }),
       });
       for (const row of page.rows) owners.set(String(row['conv']), String(row['owner']));
@@ -65,11 +62,21 @@ export class StoreClient {
 
   /** Terms that the lease table has as dead. */
   async deadTerms(): Promise<number> {
-    const { rows } = await this.#client.execute(`SELECT state FROM ${this.#keyspace}.node_lease`, [], {
-      consistency: localQuorum,
-      readTimeout: 10_000,
-    });
+    const { rows } = await this.#read(`SELECT state FROM ${this.#keyspace}.node_lease`);
     return rows.filter((row) => row['state'] === 'dead').length;
+  }
+
+  /** Once more if it fails: a node of the store may have been killed meanwhile. */
+  #read(query: string, options: QueryOptions = {}): Promise<types.ResultSet> {
+    const read = (): Promise<types.ResultSet> =>
+      this.#client.execute(query, [], {
+        prepare: true,
+        isIdempotent: true,
+        consistency: localQuorum,
+        readTimeout: 10_000,
+        ...options,
+      });
+    return read().catch(read);
   }
 
   /** Writes one small row after another at a quorum; resolves with the time at which the first is there. */

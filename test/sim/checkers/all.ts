@@ -5,6 +5,7 @@ import { denseOrder } from './dense-order.ts';
 import { eventualDelivery } from './eventual-delivery.ts';
 import { membership } from './membership.ts';
 import { noDuplicate } from './no-duplicate.ts';
+import { prefs } from './prefs.ts';
 import { readAfterAck } from './read-after-ack.ts';
 import { sameBytes } from './same-bytes.ts';
 import { sendOrder } from './send-order.ts';
@@ -25,6 +26,7 @@ export const CHECKERS: Readonly<Record<string, Checker>> = {
   membership,
   'eventual-delivery': eventualDelivery,
   cursors,
+  prefs,
   'single-acker-per-seq': singleAcker,
   'read-after-ack': readAfterAck,
   'same-bytes': sameBytes,

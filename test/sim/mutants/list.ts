@@ -298,6 +298,30 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: 'cursor-of-an-ended-term',
+    breaks: 'A term that has ended tells of a cursor that the next one need not have.',
+    profile: AGAIN,
+    patches: [
+      {
+        file: 'cluster/projector.ts',
+        find: '      if (item.actor.sealed) this.#tooLate(item);\n      else if (isStillOwner) this.#tell(item, write);\n',
+        replace: '      if (isStillOwner) this.#tell(item, write);\n',
+      },
+    ],
+  },
+  {
+    name: 'prefs-unordered',
+    breaks: 'All that members set in one term bears the same time.',
+    profile: AGAIN,
+    patches: [
+      {
+        file: 'actors/prefs.ts',
+        find: 'fence * CHANGES_MAX + Math.min(n, CHANGES_MAX - 1)',
+        replace: 'fence * CHANGES_MAX + Math.min(n, 0)',
+      },
+    ],
+  },
+  {
     name: 'no-beacon',
     breaks: 'Links say nothing of themselves: a lost last frame is never missed.',
     profile: LAST,

@@ -2,13 +2,22 @@ import type { WriteOutcome } from '../../../src/core/cluster-ports.ts';
 import type { Entry } from '../../../src/core/entry.ts';
 import type { ConversationId, Seq, UserId } from '../../../src/core/ids.ts';
 import { type ProjectionStore, StoreUnavailable } from '../../../src/core/ports.ts';
-import type { ConversationRow, InboxRow, MemberRow, ProjectionWrite } from '../../../src/core/rows.ts';
+import type {
+  ConversationRow,
+  InboxRow,
+  MemberPrefs,
+  MemberRow,
+  ProjectionWrite,
+} from '../../../src/core/rows.ts';
 import type { Cell, Mutation } from './cells.ts';
 import type { Route } from './route.ts';
 
 type Membership = Pick<MemberRow, 'user' | 'role' | 'join' | 'left'>;
 type Cursor = { readonly read: Seq; readonly readN: number };
-type InboxState = Omit<Entry, 'read' | 'unread'> & { readonly deleted: number };
+type InboxState = Omit<Entry, 'read' | 'unread' | 'mute' | 'pin' | 'archive' | 'set'> & {
+  readonly deleted: number;
+};
+type Prefs = Pick<Entry, 'mute' | 'pin' | 'archive' | 'set'>;
 
 /** Gathers what is written, by partition. */
 type Gathered = Map<string, Cell[]>;
@@ -28,29 +37,31 @@ export class SimProjectionStore implements ProjectionStore {
 
   async members(conv: ConversationId): Promise<MemberRow[]> {
     const cells = await this.#route.read('members', { partition: membersPartition(conv) });
-    const delivered = new Map(
-      cells
-        .filter(({ key }) => key.endsWith(DELIVERED))
-        .map(({ key, columns }) => [rowOf(key), (columns as { delivered: Seq }).delivered]),
-    );
-    return paired<Membership>(cells.filter(({ key }) => !key.endsWith(DELIVERED))).map(
-      ([membership, cursor]): MemberRow => ({
+    const delivered = columnsOf<{ delivered: Seq }>(cells, DELIVERED);
+    const prefs = columnsOf<MemberPrefs>(cells, PREFS);
+    return paired<Membership>(cells).map(([membership, cursor]): MemberRow => {
+      const { user } = membership;
+      const set = prefs.get(user);
+      return {
         ...membership,
         ...cursor,
-        delivered: Math.max(cursor.read, delivered.get(membership.user) ?? 0),
-      }),
-    );
+        delivered: Math.max(cursor.read, delivered.get(user)?.delivered ?? 0),
+        ...(set && { prefs: { ...set, at: 0 } }),
+      };
+    });
   }
 
   async inbox(user: UserId): Promise<InboxRow[]> {
     const cells = await this.#route.read('inbox', { partition: inboxPartition(user) });
-    return paired<InboxState>(cells).map((pair) => inboxRow(user, ...pair));
+    const prefs = columnsOf<Prefs>(cells, PREFS);
+    return paired<InboxState>(cells).map((pair) => inboxRow(user, ...pair, prefs.get(pair[0].conv)));
   }
 
   async inboxRow(user: UserId, conv: ConversationId): Promise<InboxRow | undefined> {
-    const query = { partition: inboxPartition(user), keys: [stateKey(conv), cursorKey(conv)] };
-    const [pair] = paired<InboxState>(await this.#route.read('inboxRow', query));
-    return pair && inboxRow(user, ...pair);
+    const keys = [stateKey(conv), cursorKey(conv), prefsKey(conv)];
+    const cells = await this.#route.read('inboxRow', { partition: inboxPartition(user), keys });
+    const [pair] = paired<InboxState>(cells);
+    return pair && inboxRow(user, ...pair, columnsOf<Prefs>(cells, PREFS).get(conv));
   }
 
   /** A conversation's version says up to where its members are written, so it is written after them. */
@@ -113,6 +124,9 @@ function cursorKey(row: string): string {
 function deliveredKey(row: string): string {
   return `${row} delivered`;
 }
+function prefsKey(row: string): string {
+  return `${row} prefs`;
+}
 
 function conversationCell(row: ConversationRow): Cell {
   return { key: '', ts: row.version, columns: row };
@@ -120,23 +134,29 @@ function conversationCell(row: ConversationRow): Cell {
 
 function gatherMembers(to: Gathered, conv: ConversationId, version: Seq, rows: readonly MemberRow[]): void {
   const partition = membersPartition(conv);
-  for (const { user, role, join, left, read, readN, delivered } of rows) {
+  for (const { user, role, join, left, read, readN, delivered, prefs } of rows) {
     const ts = Math.max(version, join, left);
     gather(to, partition, { key: stateKey(user), ts, columns: { user, role, join, left } });
     gather(to, partition, { key: cursorKey(user), ts: read, columns: { read, readN } });
     if (delivered > read)
       gather(to, partition, { key: deliveredKey(user), ts: delivered, columns: { delivered } });
+    if (prefs !== undefined) {
+      const { at, ...columns } = prefs;
+      gather(to, partition, { key: prefsKey(user), ts: at, columns });
+    }
   }
 }
 
 function gatherInbox(to: Gathered, { user, entry, readN }: InboxRow): void {
-  const { read, unread, ...state } = entry;
+  const { read, unread, mute, pin, archive, set, ...state } = entry;
   const { conv, head, n, removed = 0 } = state;
   const partition = inboxPartition(user);
   // Of the messages behind the cursor, those that count no more.
   const columns = { ...state, deleted: Math.max(0, n - readN - unread) };
   gather(to, partition, { key: stateKey(conv), ts: Math.max(head, removed), columns });
   gather(to, partition, { key: cursorKey(conv), ts: read, columns: { read, readN } });
+  if (set !== undefined)
+    gather(to, partition, { key: prefsKey(conv), ts: set, columns: { mute, pin, archive, set } });
 }
 
 /** One row may be written twice at once: of two cells of one key, the later stands behind the other. */
@@ -148,23 +168,35 @@ function gather(to: Gathered, partition: string, cell: Cell): void {
 
 /** Rows whose both groups are there: they are written as one. */
 function paired<S extends object>(cells: readonly Cell[]): [S, Cursor][] {
-  const cursors = new Map<string, Cursor>();
-  for (const { key, columns } of cells) if (key.endsWith(CURSOR)) cursors.set(rowOf(key), columns as Cursor);
+  const cursors = columnsOf<Cursor>(cells, CURSOR);
   return cells.flatMap(({ key, columns }) => {
-    const cursor = key.endsWith(CURSOR) ? undefined : cursors.get(rowOf(key));
+    const cursor = key.endsWith(STATE) ? cursors.get(rowOf(key)) : undefined;
     return cursor === undefined ? [] : [[columns as S, cursor] as [S, Cursor]];
   });
 }
 
+const STATE = stateKey('');
 const CURSOR = cursorKey('');
 const DELIVERED = deliveredKey('');
+const PREFS = prefsKey('');
+
+/** Those of one group, by row. */
+function columnsOf<C>(cells: readonly Cell[], group: string): Map<string, C> {
+  const ofGroup = cells.filter(({ key }) => key.endsWith(group));
+  return new Map(ofGroup.map(({ key, columns }) => [rowOf(key), columns as C]));
+}
 
 function rowOf(key: string): string {
   return key.slice(0, key.lastIndexOf(' '));
 }
 
-function inboxRow(user: UserId, { deleted, ...state }: InboxState, { read, readN }: Cursor): InboxRow {
+function inboxRow(
+  user: UserId,
+  { deleted, ...state }: InboxState,
+  { read, readN }: Cursor,
+  prefs: Prefs | undefined,
+): InboxRow {
   // The head may be older than the cursor beside it.
   const unread = Math.max(0, state.n - readN - deleted);
-  return { user, entry: { ...state, read, unread }, readN };
+  return { user, entry: { ...state, read, unread, ...prefs }, readN };
 }

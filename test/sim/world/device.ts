@@ -1,3 +1,4 @@
+import type { PrefsChange } from '../../../src/client/api.ts';
 import { binaryCodec } from '../../../src/client/binary-codec.ts';
 import { Client } from '../../../src/client/client.ts';
 import type { Codec } from '../../../src/client/codec.ts';
@@ -9,7 +10,7 @@ import type { Subprotocol } from '../../../src/edge/socket.ts';
 import type { ClientFrame, Message, Page, ServerFrame } from '../../../src/protocol/frames.ts';
 import type { VirtualSystem } from '../virtual-system.ts';
 import type { Dice } from '../../unit/peer/rough-bus.ts';
-import type { History } from './history.ts';
+import type { History, PrefsSet } from './history.ts';
 import type { SocketNet, Uplink } from './sockets.ts';
 
 /** Refusals that the world's doings explain; all others are findings. */
@@ -75,6 +76,31 @@ export class Device {
   read(conv: string, back: number): void {
     const head = this.#client.conversation(conv)?.head ?? 0;
     if (head > back) this.#client.read(conv, head - back);
+  }
+
+  prefs(conv: string, change: PrefsChange): void {
+    const { history, system, trace } = this.#o;
+    trace(this.name, `sets ${JSON.stringify(change)} of ${conv}`);
+    const set: PrefsSet = {
+      user: this.user,
+      conv,
+      change,
+      asked: system.monotonic(),
+      answered: undefined,
+      isOver: false,
+    };
+    history.prefs.push(set);
+    this.#client.prefs(conv, change).then(
+      () => {
+        set.answered = system.monotonic();
+        set.isOver = true;
+        trace(this.name, `has set ${JSON.stringify(change)} of ${conv}`);
+      },
+      (error: unknown) => {
+        set.isOver = true;
+        this.#failed('prefs', error);
+      },
+    );
   }
 
   /** What it is told of the others' cursors. */
@@ -206,8 +232,9 @@ export class Device {
         seq,
       });
     } else if (frame.t === 'conversation') {
-      const { conv, head, read, unread } = frame;
-      this.#o.trace(this.name, `conversation ${conv} head ${head} read ${read} unread ${unread}`);
+      const { conv, head, read, unread, mute = 0, pin = false, archive = false, set } = frame;
+      const prefs = set === undefined ? '' : ` set ${[mute, pin, archive].join(' ')} by ${set}`;
+      this.#o.trace(this.name, `conversation ${conv} head ${head} read ${read} unread ${unread}${prefs}`);
     } else if (frame.t === 'receipt') {
       this.#o.trace(this.name, `receipt ${frame.conv} ${frame.items.join(' ')}`);
     } else if (frame.t === 'error' || frame.t === 'bye') {

@@ -1,3 +1,5 @@
+import type { PrefsChange } from '../../../src/client/api.ts';
+
 /** What was seen from outside in one run, in the order seen; times are virtual ms since its start. */
 
 /** A device was told that its message is committed. */
@@ -76,6 +78,20 @@ export interface Standing {
   /** Its read cursor there, and what it takes for unread. */
   readonly read: number;
   readonly unread: number;
+  /** How it shows the conversation. */
+  readonly prefs: Required<PrefsChange>;
+}
+
+/** What a device asked to have set. */
+export interface PrefsSet {
+  readonly user: string;
+  readonly conv: string;
+  readonly change: PrefsChange;
+  /** Virtual ms; not answered: it may have been set, or not. */
+  readonly asked: number;
+  answered: number | undefined;
+  /** The device waits for no answer any more. */
+  isOver: boolean;
 }
 
 /** What a device was told of the others' cursors at the end. */
@@ -112,6 +128,7 @@ export interface History {
   readonly shown: Shown[];
   readonly standings: Standing[];
   readonly receipts: ReceiptsTold[];
+  readonly prefs: PrefsSet[];
   readonly logs: Map<string, FinalLog>;
   /** What went wrong outside all checkers: a promise that nobody expected to fail, a broken invariant. */
   readonly errors: string[];
@@ -126,6 +143,7 @@ export function emptyHistory(): History {
     shown: [],
     standings: [],
     receipts: [],
+    prefs: [],
     logs: new Map(),
     errors: [],
   };

@@ -78,6 +78,12 @@ export type Action =
     }
   /** Reads up to so many events before the head. */
   | { readonly t: 'read'; readonly device: string; readonly conv: number; readonly back: number }
+  | {
+      readonly t: 'prefs';
+      readonly device: string;
+      readonly conv: number;
+      readonly change: { readonly mute: number } | { readonly pin: boolean } | { readonly archive: boolean };
+    }
   | { readonly t: 'create'; readonly conv: number };
 
 export type Step = { readonly at: number } & (

@@ -8,6 +8,9 @@ const USERS = ['ann', 'bob', 'cat', 'dan', 'eve', 'fay'] as const;
 const SETTLED_MS = 1_500;
 const FLOOD_BURST = 100;
 const CURSORS_PER_SECOND = 0.7;
+const PREFS_PER_SECOND = 0.5;
+/** A mute's end. */
+const FOREVER = 4_000_000_000_000;
 
 interface Weighted {
   readonly name: string;
@@ -170,6 +173,12 @@ function addActions(
   spread(CURSORS_PER_SECOND, () => {
     const in_ = conv();
     return { t: 'read', device: device(in_), conv: in_, back: dice.happens(0.5) ? 0 : dice.below(10) };
+  });
+  spread(PREFS_PER_SECOND, () => {
+    const of_ = conv();
+    const on = dice.happens(0.5);
+    const change = of(dice, [{ mute: on ? FOREVER : 0 }, { pin: on }, { archive: on }] as const);
+    return { t: 'prefs', device: device(of_), conv: of_, change };
   });
 }
 

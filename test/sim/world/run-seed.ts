@@ -61,6 +61,7 @@ function calmDown(world: World): void {
 function isQuiet(world: World): boolean {
   for (const { client } of world.devices.values())
     if (client.state.is !== 'online' || client.unacked > 0 || client.unconfirmedReads > 0) return false;
+  if (world.history.prefs.some(({ isOver }) => !isOver)) return false;
   const heads = knownHeads(world.history);
   for (const [conv, head] of heads)
     for (const device of world.devices.values()) {
@@ -87,6 +88,11 @@ function takeStandings(world: World): void {
         failure: timeline?.failure?.code,
         read: entry?.read ?? 0,
         unread: entry?.unread ?? 0,
+        prefs: {
+          mute: entry?.mute ?? 0,
+          pin: entry?.pin ?? false,
+          archive: entry?.archive ?? false,
+        },
       });
     }
 }

@@ -194,6 +194,8 @@ export class World {
       }
       case 'read':
         return device.read(conv, action.back);
+      case 'prefs':
+        return device.prefs(conv, action.change);
       case 'members':
         if (action.op === 'leave') return device.change(conv, { leave: true });
         return device.change(conv, action.op === 'add' ? { add: [action.user] } : { remove: [action.user] });

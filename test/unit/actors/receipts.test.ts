@@ -1,11 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { MemberChange } from '../../../src/core/requests.ts';
-import { cmid, delivered, members, read, receipts, send } from './requests.ts';
+import { add, cmid, delivered, members, read, receipts, send, remove } from './requests.ts';
 import { Stage } from './stage.ts';
-
-const remove = (...users: string[]): MemberChange => ({ op: 'remove', users });
-const add = (...users: string[]): MemberChange => ({ op: 'add', users });
 
 /** A group with three messages of ann's: seqs 2 to 4. */
 function talk(): Stage {

@@ -5,6 +5,7 @@ import type {
   HistoryRequest,
   MemberChange,
   MembersRequest,
+  PrefsRequest,
   ReadRequest,
   ReceiptsRequest,
   SendRequest,
@@ -112,6 +113,18 @@ export function receipts(
   return { ...base(user, options), t: 'receipts', seq, before, limit: limit ?? 50 };
 }
 
+export function prefs(
+  user: string,
+  set: { mute?: number; pin?: boolean; archive?: boolean },
+  options: Common = {},
+): PrefsRequest {
+  const { mute, pin, archive } = set;
+  return { ...base(user, options), t: 'prefs', mute, pin, archive };
+}
+
 export function typing(user: string, on = true, options: Common = {}): TypingRequest {
   return { ...base(user, { ...options, id: 0 }), t: 'typing', on };
 }
+
+export const add = (...users: string[]): MemberChange => ({ op: 'add', users });
+export const remove = (...users: string[]): MemberChange => ({ op: 'remove', users });

@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { MembersEvent } from '../../../actors/membership.ts';
-import type { MemberChange, MembersRequest } from '../../../src/core/requests.ts';
+import type { MembersRequest } from '../../../src/core/requests.ts';
 import { messageKind, messageText } from '../../../src/protocol/message-frame.ts';
-import { cmid, history, members, read, send } from './requests.ts';
+import { add, cmid, history, members, read, send, remove } from './requests.ts';
 import { Stage } from './stage.ts';
-
-const add = (...users: string[]): MemberChange => ({ op: 'add', users });
-const remove = (...users: string[]): MemberChange => ({ op: 'remove', users });
 
 function eventAt(stage: Stage, seq: number): MembersEvent {
   const env = stage.log[seq - 1]?.env as Uint8Array;

@@ -8,6 +8,7 @@ import type {
   Delivery,
   EntryDelivery,
   MessageDelivery,
+  PrefsRequest,
   ReadRequest,
   SendRequest,
 } from '../../../src/core/requests.ts';
@@ -30,6 +31,8 @@ export class Stage implements Outbox {
   readonly lookUps: SendRequest[] = [];
   /** Whose cursor moved. */
   readonly cursors: string[] = [];
+  /** To be answered once they are written. */
+  readonly settling: PrefsRequest[] = [];
   readonly fetches: { readonly request: ReadRequest; readonly seq: number }[] = [];
   readonly batches: AppendBatch[] = [];
   readonly log: StoredRow[] = [];
@@ -146,6 +149,9 @@ export class Stage implements Outbox {
   }
   receipt(user: string): void {
     this.cursors.push(user);
+  }
+  whenWritten(request: PrefsRequest): void {
+    this.settling.push(request);
   }
   lookUp(request: SendRequest): void {
     this.lookUps.push(request);

@@ -3,7 +3,7 @@ import test from 'node:test';
 import type { Client } from '../../../src/client/client.ts';
 import type { ClientOptions } from '../../../src/client/options.ts';
 import type { ClientFrame, Receipt } from '../../../src/protocol/frames.ts';
-import { NO_FAULTS } from './model-server.ts';
+import { NO_FAULTS } from './model-faults.ts';
 import { clientOf, World } from './virtual-world.ts';
 
 /** A group of ann and bob, both online; seq 1 is its creation. */
@@ -153,4 +153,26 @@ test('typing is told every 3 s while it goes on, and ends by itself, by a messag
     heard.map((each) => each.slice(each.indexOf(' ') + 1)),
     ['bob true', 'bob false', 'bob true', 'bob false', 'bob true', 'bob false'],
   );
+});
+
+test('S16.1: what a user sets is on all devices, what is muted counts for no badge', async () => {
+  const { world, ann, bob, conv } = await group();
+  const tablet = clientOf(world, 'bob', { device: 'tablet' });
+  await world.time.advance(100);
+  world.server.post(conv, 'ann', 'one');
+  await world.time.advance(100);
+  assert.deepEqual([bob.unread, bob.badge], [1, 1]);
+  let done = false;
+  const until = world.time.now() + 60_000;
+  void bob.prefs(conv, { mute: until, pin: true }).then(() => (done = true));
+  await world.time.advance(100);
+  assert.ok(done);
+  for (const client of [bob, tablet]) {
+    const { mute, pin, archive } = client.conversation(conv) ?? {};
+    assert.deepEqual([mute, pin, archive], [until, true, undefined]);
+    assert.deepEqual([client.unread, client.badge], [1, 0]);
+  }
+  assert.equal(ann.conversation(conv)?.pin, undefined);
+  await world.time.advance(60_000);
+  assert.equal(bob.badge, 1, 'the mute is over');
 });

@@ -3,6 +3,7 @@ import type { Entry, Role } from '../../../src/core/entry.ts';
 import { directConversationId } from '../../../src/core/direct-id.ts';
 import type { ErrorCode } from '../../../src/core/errors.ts';
 import { ERRORS } from '../../../src/core/errors.ts';
+import type { PrefsChange } from '../../../src/client/api.ts';
 import type {
   ClientFrame,
   Create,
@@ -16,6 +17,7 @@ import type {
   ServerFrame,
 } from '../../../src/protocol/frames.ts';
 import { LIMITS } from '../../../src/protocol/limits.ts';
+import { type Faults, NO_FAULTS } from './model-faults.ts';
 
 export interface Peer {
   send(frame: ServerFrame): void;
@@ -33,25 +35,6 @@ interface Conversation {
   readonly read: Map<string, number>;
   readonly delivered: Map<string, number>;
 }
-
-/** Faults, decided anew at each use. */
-export interface Faults {
-  /** Answer this `send` with a retryable error (later ones of the connection are refused too, until it is resent). */
-  refuseSend(): ErrorCode | undefined;
-  /** Commit, but let the answer be lost with the connection. */
-  cutAfterSend(): boolean;
-  /** What becomes of one event on its way to one session. */
-  event(): 'deliver' | 'lose' | 'twice' | 'late';
-  /** Whether a cursor is lost with its owner. */
-  loseCursor(): boolean;
-}
-
-export const NO_FAULTS: Faults = {
-  refuseSend: () => undefined,
-  cutAfterSend: () => false,
-  event: () => 'deliver',
-  loseCursor: () => false,
-};
 
 export class Session {
   user = '';
@@ -99,6 +82,8 @@ export class Session {
 export class ModelServer {
   readonly sessions = new Set<Session>();
   readonly conversations = new Map<string, Conversation>();
+  /** By user and conversation. */
+  readonly prefs = new Map<string, PrefsChange>();
   faults: Faults = NO_FAULTS;
   welcomeEntriesMax: number = LIMITS.welcomeEntriesMax;
   heartbeatMs = 20_000;
@@ -148,9 +133,16 @@ export class ModelServer {
       case 'delivered':
         return this.#cursor(session, frame);
       case 'typing': {
-        const event = { t: 'typing', conv: frame.conv, user: session.user, on: frame.on } as const;
-        for (const each of this.sessions) if (each.user !== session.user) each.event(event);
+        for (const each of this.sessions)
+          if (each.user !== session.user) each.event({ ...frame, user: session.user });
         return;
+      }
+      case 'prefs': {
+        const { t: _, id, conv, ...change } = frame;
+        const key = `${session.user} ${conv}`;
+        this.prefs.set(key, { ...this.prefs.get(key), ...change });
+        this.#tell(this.#get(conv), session.user);
+        return session.peer.send({ t: 'ok', id });
       }
       case 'receipts': {
         const c = this.#get(frame.conv);
@@ -373,6 +365,7 @@ export class ModelServer {
       ts: last?.ts ?? c.created,
       read,
       unread: n - (c.log[read - 1]?.n ?? 0),
+      ...this.prefs.get(`${user} ${c.conv}`),
       preview: shown && {
         seq: shown.seq,
         from: shown.from,

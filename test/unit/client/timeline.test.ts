@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { Client } from '../../../src/client/client.ts';
 import type { Timeline, TimelineOptions } from '../../../src/client/timeline.ts';
 import type { Message } from '../../../src/protocol/frames.ts';
-import { NO_FAULTS } from './model-server.ts';
+import { NO_FAULTS } from './model-faults.ts';
 import { clientOf, World } from './virtual-world.ts';
 
 async function group(world: World, client: Client): Promise<string> {

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { CONV, cmid, createDirect, createGroup, delivered, members, read, send } from '../actors/requests.ts';
+import {
+  CONV,
+  cmid,
+  createDirect,
+  createGroup,
+  delivered,
+  members,
+  prefs,
+  read,
+  send,
+} from '../actors/requests.ts';
 import { HostRig } from './host-rig.ts';
 
 /** A direct with one message, or a group, all of it written. */
@@ -274,4 +284,63 @@ test('S14.2: a cursor is told only by a node that still owns after it was writte
   rig.submit(read('cat', 2));
   await rig.system.advance(2_000);
   assert.deepEqual(rig.toldTo('ann', from), ['receipt bob,2,2 cat,2,2'], 'then all of them');
+});
+
+test('S16.2: what is set is answered, and told to the user’s devices, as soon as it is written', async () => {
+  const rig = await settled('group');
+  await rig.ask(send('ann', cmid(1)));
+  rig.store.hold('write');
+  const from = rig.deliveries.length;
+  const asked = [prefs('bob', { pin: true }), prefs('bob', { mute: 9 }), prefs('cat', { archive: true })];
+  for (const request of asked) rig.submit(request);
+  await rig.system.advance(60);
+  assert.deepEqual([rig.store.waiting('write'), asked.some((each) => rig.answers.has(each))], [1, false]);
+  rig.store.release('write');
+  await rig.system.advance(0);
+  assert.deepEqual(
+    asked.map((each) => rig.answers.get(each)),
+    asked.map(() => ({ t: 'ok', seq: undefined, members: undefined })),
+  );
+  assert.deepEqual(
+    rig.deliveries.slice(from).flatMap((each) => {
+      if (each.t !== 'conversation') return [];
+      const { mute, pin, archive } = each.entry;
+      return [[each.user, mute, pin, archive]];
+    }),
+    [
+      ['bob', 9, true, undefined],
+      ['cat', undefined, undefined, true],
+    ],
+  );
+  const [write] = rig.store.writes.flat();
+  assert.deepEqual(
+    write?.inbox.map(({ user }) => user),
+    ['bob', 'cat'],
+    'no row of anybody else',
+  );
+  rig.crash();
+  assert.deepEqual(await rig.ask(prefs('bob', { pin: false })), ['nothing']);
+  await rig.system.advance(100);
+  const entry = (await rig.store.inboxRow('bob', CONV))?.entry;
+  assert.deepEqual([entry?.mute, entry?.pin], [9, undefined], 'a later term goes on from there');
+});
+
+test('S16.2: what a term that ended had still to write is refused, and one that is not confirmed waits', async () => {
+  const rig = await settled('group');
+  rig.store.hold('write');
+  const late = rig.submit(prefs('bob', { pin: true }));
+  await rig.system.advance(60);
+  rig.host.sealAll();
+  await rig.system.settle();
+  rig.store.release('write');
+  await rig.system.advance(0);
+  assert.equal(rig.said(late), 'unavailable');
+  let isOwner = false;
+  rig.store.confirmed = () => Promise.resolve(isOwner) as never;
+  const waits = rig.submit(prefs('bob', { pin: true }));
+  await rig.system.advance(3_000);
+  assert.ok(!rig.answers.has(waits));
+  isOwner = true;
+  await rig.system.advance(3_000);
+  assert.equal(rig.answers.get(waits)?.t, 'ok');
 });

@@ -42,6 +42,9 @@ test('whatever changes, comes or is added is found', () => {
         { ...old, head: old.head + by },
         { ...old, read: old.read + by },
         { ...old, removed: (old.removed ?? 0) + by },
+        { ...old, mute: by },
+        { ...old, pin: true },
+        { ...old, archive: true },
       ]) {
         const after = before.map((each) => (each === old ? changed : each));
         assert.ok(changedSince(cursor, after)(changed), JSON.stringify(changed));

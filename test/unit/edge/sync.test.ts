@@ -52,6 +52,28 @@ test('S8.1 welcome lists all, most recently active first; badge is the unread of
   }
 });
 
+test('S8.12 S16.3 what is muted now counts for no badge, and entries show what is set', async () => {
+  for (const subprotocol of ['binary', 'json'] as const) {
+    const rig = new Rig();
+    const now = rig.system.now();
+    await rig.inbox('ann', [
+      entryOf(convId(1), { ts: 3, mute: now + 1_000, pin: true, unread: 3 }),
+      entryOf(convId(2), { ts: 2, mute: now - 1, archive: true, unread: 4 }),
+      entryOf(convId(3), { ts: 1, unread: 5 }),
+    ]);
+    const { badge, conversations } = welcomeOf(await greet(rig, {}, subprotocol));
+    assert.equal(badge, 9);
+    assert.deepEqual(
+      conversations.map(({ mute, pin, archive }) => [mute, pin, archive]),
+      [
+        [now + 1_000, true, undefined],
+        [now - 1, undefined, true],
+        [undefined, undefined, undefined],
+      ],
+    );
+  }
+});
+
 test('S8.2 S8.8 with a cursor: what changed, and not much else', async () => {
   const rig = new Rig();
   await rig.inbox('ann', entries(1, 100));
@@ -65,6 +87,8 @@ test('S8.2 S8.8 with a cursor: what changed, and not much else', async () => {
   const changes: Partial<Entry>[] = [
     { head: 2 },
     { read: 1 },
+    { mute: 1 },
+    { pin: true },
     { role: 'admin' },
     { removed: 2 },
     { title: 'T' },

@@ -63,11 +63,14 @@ function sound(): History {
       failure: undefined,
       read,
       unread,
+      prefs: { mute: 0, pin: false, archive: false },
     });
   history.receipts.push({ user: 'ann', device: 'ann-1', conv: CONV, items: [['bob', 3, 2]] });
   history.reads.push(page(50, { head: 3, seqs: [1, 2, 3] }));
   return history;
 }
+
+const PIN = { user: 'bob', conv: CONV, change: { pin: true }, asked: 40, isOver: true } as const;
 
 function page(startedAt: number, fields: Partial<History['reads'][number]>): History['reads'][number] {
   const range = { after: undefined, before: undefined, more: false, head: 0, seqs: [] };
@@ -148,6 +151,24 @@ const BAD: readonly (readonly [
     'a message that was read and not delivered',
     ['cursors'],
     ({ receipts }) => (receipts[0] = { ...receipts[0]!, items: [['bob', 1, 2]] }),
+  ],
+  [
+    'two devices of one user that show a conversation in two ways',
+    ['prefs'],
+    ({ standings, prefs }) => {
+      prefs.push({ ...PIN, answered: undefined });
+      const prefsOf = { mute: 0, pin: true, archive: false };
+      standings.push({ ...standings[1]!, device: 'bob-2', prefs: prefsOf });
+    },
+  ],
+  ['what was answered `ok` and is not shown', ['prefs'], ({ prefs }) => prefs.push({ ...PIN, answered: 50 })],
+  [
+    'what was set before something else that was answered',
+    ['prefs'],
+    ({ standings, prefs }) => {
+      prefs.push({ ...PIN, answered: 50 }, { ...PIN, change: { pin: false }, asked: 60, answered: 70 });
+      standings[1] = { ...standings[1]!, prefs: { mute: 0, pin: true, archive: false } };
+    },
   ],
   [
     'two nodes that acked different messages at one seq',

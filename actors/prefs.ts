@@ -1,0 +1,39 @@
+import type { Outbox } from '../src/core/actor.ts';
+import type { PrefsRequest } from '../src/core/requests.ts';
+import type { MemberPrefs } from '../src/core/rows.ts';
+import type { Entry } from '../src/core/entry.ts';
+import { refuseStranger } from './refusals.ts';
+import type { SequencerState } from './sequencer-state.ts';
+
+/** Changes that one term can tell apart. */
+const CHANGES_MAX = 2 ** 20;
+
+/** Sets what the request names; it is answered once that is durable. */
+export function setPrefs(state: SequencerState, request: PrefsRequest, out: Outbox): void {
+  const member = state.members.get(request.user);
+  if (member === undefined) {
+    refuseStranger(request, out);
+    return;
+  }
+  const { mute = 0, pin = false, archive = false } = member.prefs ?? {};
+  member.prefs = {
+    mute: request.mute ?? mute,
+    pin: request.pin ?? pin,
+    archive: request.archive ?? archive,
+    at: state.nextPrefsAt(),
+  };
+  member.dirty = true;
+  out.whenWritten(request);
+}
+
+/** `at` of the nth change of a term; 0 is for what it found: the same as before, under its own fence. */
+export function prefsAt(fence: number, n: number): number {
+  return fence * CHANGES_MAX + Math.min(n, CHANGES_MAX - 1);
+}
+
+/** As an entry shows them: what is not set is absent. */
+export function shownPrefs(prefs: MemberPrefs | undefined): Pick<Entry, 'mute' | 'pin' | 'archive' | 'set'> {
+  if (prefs === undefined) return {};
+  const { mute, pin, archive, at: set } = prefs;
+  return { ...(mute > 0 && { mute }), ...(pin && { pin }), ...(archive && { archive }), set };
+}

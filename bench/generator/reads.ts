@@ -1,0 +1,147 @@
+/** Many members read many conversations: what their cursors cost the server. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { uuidFromBytes } from '../../src/core/ids.ts';
+import { encodeClient } from '../../src/protocol/client-codec.ts';
+import type { ServerFrame } from '../../src/protocol/frames.ts';
+import type { ReadsPlan, ReadsResult } from '../plan.ts';
+import { CpuMeter } from '../process-stats.ts';
+import { directs } from '../topology.ts';
+import { Clients, type LoadHandler } from './clients.ts';
+import { createConversations } from './load.ts';
+
+const TICK_MS = 5;
+/** From the last cursor to its being told. */
+const SETTLE_MS = 3_000;
+const PROBLEMS_MAX = 20;
+
+export class Reads implements LoadHandler {
+  readonly #plan: ReadsPlan;
+  readonly #progress: (text: string) => void;
+  readonly #clients: Clients;
+  readonly #topology: ReturnType<typeof directs>;
+  readonly #convs: readonly string[];
+  readonly #problems: string[] = [];
+  #problemCount = 0;
+  #sent = 0;
+  #receipts = 0;
+
+  constructor(plan: ReadsPlan, progress: (text: string) => void) {
+    this.#plan = plan;
+    this.#progress = progress;
+    this.#clients = new Clients(plan.target, this.#problem);
+    this.#topology = directs(plan.connections, plan.conversations);
+    const { ids } = this.#topology;
+    this.#convs = Array.from({ length: plan.conversations }, (_, c) => uuidFromBytes(ids, c * 16));
+  }
+
+  async run(): Promise<ReadsResult> {
+    const { target, connections, conversations, readsPerSecond, warmupMs, measureMs } = this.#plan;
+    await this.#clients.connect(connections);
+    const messages = Math.ceil((readsPerSecond * (warmupMs + measureMs)) / 1_000 / conversations) + 1;
+    await this.#fill(messages);
+    this.#clients.handler = this;
+    await this.#read(warmupMs);
+    const meter = new CpuMeter(target.processes);
+    const startedAt = performance.now();
+    const [sentBefore, receiptsBefore] = [this.#sent, this.#receipts];
+    await this.#read(measureMs);
+    const seconds = (performance.now() - startedAt) / 1_000;
+    const cpu = meter.use(seconds);
+    const rates = {
+      readsPerSecond: (this.#sent - sentBefore) / seconds,
+      receiptsPerSecond: (this.#receipts - receiptsBefore) / seconds,
+    };
+    await sleep(SETTLE_MS);
+    await this.#check();
+    this.#clients.closeAll();
+    return {
+      job: 'reads',
+      seconds,
+      ...rates,
+      ...(cpu !== undefined && { cpu }),
+      checked: conversations,
+      problemCount: this.#problemCount,
+      problems: this.#problems,
+    };
+  }
+
+  /** The same number of messages in each conversation, all by one of its members. */
+  async #fill(messages: number): Promise<void> {
+    const { conversations } = this.#plan;
+    this.#progress(`creating ${conversations} conversations of ${messages} messages`);
+    await createConversations(this.#clients, this.#topology);
+    await this.#clients.requestAll(
+      conversations * messages,
+      (index) => {
+        const conversation = index % conversations;
+        return {
+          connection: this.#topology.memberAt(conversation, 0),
+          request: {
+            t: 'send',
+            conv: this.#convs[conversation] as string,
+            cmid: cmid(index),
+            body: 'to be read',
+          },
+        };
+      },
+      (index, frame) => {
+        if (frame.t !== 'ack') this.#problem(`send ${index} was answered by ${frame.t}`);
+      },
+    );
+  }
+
+  /** At the plan's rate; conversation after conversation, one message further each time round. */
+  async #read(ms: number): Promise<void> {
+    const { conversations, readsPerSecond } = this.#plan;
+    const startedAt = performance.now();
+    const sentBefore = this.#sent;
+    for (let elapsed = 0; elapsed < ms; elapsed = performance.now() - startedAt) {
+      const due = sentBefore + Math.floor((elapsed * readsPerSecond) / 1_000);
+      const touched = new Set<number>();
+      for (; this.#sent < due; this.#sent++) {
+        const conversation = this.#sent % conversations;
+        const seq = Math.floor(this.#sent / conversations) + 1;
+        const connection = this.#topology.memberAt(conversation, 1);
+        const conv = this.#convs[conversation] as string;
+        this.#clients.sockets[connection]?.sendBytes(encodeClient({ t: 'read', conv, seq }, 'binary'));
+        touched.add(connection);
+      }
+      for (const connection of touched) this.#clients.sockets[connection]?.flush();
+      await sleep(TICK_MS);
+    }
+  }
+
+  /** Every cursor is where its last `read` put it. */
+  async #check(): Promise<void> {
+    const { conversations } = this.#plan;
+    await this.#clients.requestAll(
+      conversations,
+      (conversation) => ({
+        connection: this.#topology.memberAt(conversation, 0),
+        request: { t: 'receipts', conv: this.#convs[conversation] as string },
+      }),
+      (conversation, frame) => {
+        const expected = Math.floor((this.#sent - 1 - conversation) / conversations) + 1;
+        const read = frame.t === 'receipts' ? frame.items[0]?.[2] : undefined;
+        if (read !== expected) this.#problem(`conversation ${conversation}: read ${read}, not ${expected}`);
+      },
+    );
+  }
+
+  hot(): void {} // messages of the filling that come late
+  readEnd(): void {}
+
+  other(connection: number, frame: ServerFrame): void {
+    if (frame.t === 'receipt') this.#receipts++;
+    else if (frame.t === 'error') this.#problem(`connection ${connection}: ${frame.code} ${frame.message}`);
+  }
+
+  readonly #problem = (text: string): void => {
+    this.#problemCount++;
+    if (this.#problems.length < PROBLEMS_MAX) this.#problems.push(text);
+  };
+}
+
+function cmid(index: number): string {
+  return `00000000-0000-4000-8000-${index.toString(16).padStart(12, '0')}`;
+}
