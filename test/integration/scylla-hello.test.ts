@@ -91,9 +91,10 @@ test(`scylla: a cold hello of a user with ${CONVERSATIONS} conversations is one 
   const after = await requestsServed(aside, store);
 
   assert.deepEqual([answered, failed], [['inbox'], []]);
+  // One statement, of the whole partition, whatever its columns.
   assert.deepEqual(
-    requests.map(({ query }) => query),
-    [`SELECT ${INBOX_COLUMNS} FROM ${cassandra.options.keyspace}.inbox WHERE user = ?`],
+    requests.map(({ query }) => query.replace(/^SELECT [\w,\s]+ FROM /, '')),
+    [`${cassandra.options.keyspace}.inbox WHERE user = ?`],
   );
   if (after !== undefined && before !== undefined) {
     t.diagnostic(`requests that the server counts: ${after - before}`);
@@ -112,9 +113,6 @@ test(`scylla: a cold hello of a user with ${CONVERSATIONS} conversations is one 
   assert.equal(welcome.more, true);
   for (const each of [client, other]) each.socket.close();
 });
-
-const INBOX_COLUMNS =
-  'conv, kind, title, peer, role, ts, head_seq, head_n, read_seq, read_n, left_seq, deleted, preview';
 
 /**
  * How many requests the server has had over the store's connections, by its own count; undefined where it keeps
