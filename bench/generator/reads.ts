@@ -97,16 +97,21 @@ export class Reads implements LoadHandler {
     const sentBefore = this.#sent;
     for (let elapsed = 0; elapsed < ms; elapsed = performance.now() - startedAt) {
       const due = sentBefore + Math.floor((elapsed * readsPerSecond) / 1_000);
-      const touched = new Set<number>();
+      const frames = new Map<number, ReturnType<typeof encodeClient>[]>();
       for (; this.#sent < due; this.#sent++) {
         const conversation = this.#sent % conversations;
         const seq = Math.floor(this.#sent / conversations) + 1;
         const connection = this.#topology.memberAt(conversation, 1);
         const conv = this.#convs[conversation] as string;
-        this.#clients.sockets[connection]?.sendBytes(encodeClient({ t: 'read', conv, seq }, 'binary'));
-        touched.add(connection);
+        const frame = encodeClient({ t: 'read', conv, seq }, 'binary');
+        const of = frames.get(connection);
+        if (of === undefined) frames.set(connection, [frame]);
+        else of.push(frame);
       }
-      for (const connection of touched) this.#clients.sockets[connection]?.flush();
+      for (const [connection, all] of frames) {
+        for (const frame of all) this.#clients.sockets[connection]?.sendBytes(frame);
+        this.#clients.sockets[connection]?.flush(); // one socket at a time has unsent frames
+      }
       await sleep(TICK_MS);
     }
   }
