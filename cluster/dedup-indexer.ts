@@ -80,6 +80,7 @@ export class DedupIndexer {
       const isKnown = from >= first.seq;
       const rows = isKnown ? tail.slice(from - first.seq) : await this.#read(conv, from, first.seq - 1);
       const some = rows.slice(0, ROWS_PER_WRITE_MAX);
+      if (some.length === 0) throw new Error(`${conv}: seq ${from} is committed and not in the log`);
       await this.#write(conv, some.map(toAppendRow));
       from += some.length;
     }
