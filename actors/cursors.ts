@@ -39,10 +39,12 @@ export class Cursors {
       return;
     }
     const seq = Math.min(request.seq, state.head);
-    const frame = state.tail.at(seq);
     if (seq <= member.read) {
       if (this.#isUntold(member, READ, seq)) out.receipt(request.user);
-    } else if (frame !== undefined) move(state, request, seq, readU64(frame, N_AT), out);
+      return;
+    }
+    const frame = state.tail.at(seq);
+    if (frame !== undefined) move(state, request, seq, readU64(frame, N_AT), out);
     else if (this.#fetching >= FETCHES_MAX)
       refuse(request, 'overloaded', 'Too many cursors wait for their row.', OUT_OF_TURN_RETRY_MS, out);
     else {
@@ -77,6 +79,7 @@ export class Cursors {
     users: ReadonlySet<UserId>,
     write: ProjectionWrite,
   ): ReceiptDelivery | undefined {
+    if (users.size === 0) return undefined;
     const items: Receipt[] = [];
     const written = new Map(write.members.map((row) => [row.user, row]));
     for (const user of users) {

@@ -1,7 +1,5 @@
 import type { Outbox } from '../src/core/actor.ts';
 import type { PrefsRequest } from '../src/core/requests.ts';
-import type { MemberPrefs } from '../src/core/rows.ts';
-import type { Entry } from '../src/core/entry.ts';
 import { refuseStranger } from './refusals.ts';
 import type { SequencerState } from './sequencer-state.ts';
 
@@ -29,11 +27,4 @@ export function setPrefs(state: SequencerState, request: PrefsRequest, out: Outb
 /** `at` of the nth change of a term; 0 is for what it found: the same as before, under its own fence. */
 export function prefsAt(fence: number, n: number): number {
   return fence * CHANGES_MAX + Math.min(n, CHANGES_MAX - 1);
-}
-
-/** As an entry shows them: what is not set is absent. */
-export function shownPrefs(prefs: MemberPrefs | undefined): Pick<Entry, 'mute' | 'pin' | 'archive' | 'set'> {
-  if (prefs === undefined) return {};
-  const { mute, pin, archive, at: set } = prefs;
-  return { ...(mute > 0 && { mute }), ...(pin && { pin }), ...(archive && { archive }), set };
 }

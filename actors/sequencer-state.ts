@@ -1,6 +1,7 @@
 import type { Activation } from '../src/core/actor.ts';
 import type { Entry, Preview } from '../src/core/entry.ts';
 import type { ConversationId, Seq, UserId } from '../src/core/ids.ts';
+import { shownPrefs } from '../src/core/prefs.ts';
 import type { Audience } from '../src/core/requests.ts';
 import type { ConversationRow, HandOver, InboxRow, LogEvent, MemberRow } from '../src/core/rows.ts';
 import { LIMITS } from '../src/protocol/limits.ts';
@@ -20,7 +21,7 @@ import {
 } from '../src/protocol/message-frame.ts';
 import { DedupeWindow } from './dedupe-window.ts';
 import { applyEvent, type Member, type MembersEvent } from './membership.ts';
-import { prefsAt, shownPrefs } from './prefs.ts';
+import { prefsAt } from './prefs.ts';
 import { TailCache } from './tail-cache.ts';
 
 const TAIL_EVENTS_MAX = 64;

@@ -1,6 +1,5 @@
 import type { Activation, AppendOutcome, Completion, ConversationActor, Outbox } from '../src/core/actor.ts';
 import type { Entry } from '../src/core/entry.ts';
-import type { ErrorCode } from '../src/core/errors.ts';
 import type { ConversationId, NodeId, Seq, UserId } from '../src/core/ids.ts';
 import type { Timer } from '../src/core/ports.ts';
 import type {
@@ -16,6 +15,7 @@ import { Activator, type ActivatorListener } from './activator.ts';
 import { AppendGather } from './append-gather.ts';
 import type { Cell, CellListener } from './cell.ts';
 import { ConfirmedReads } from './confirmed-reads.ts';
+import { OVERLOADED_RETRY_MS, refuse, refuseTooLate } from './refusals.ts';
 import { Projector } from './projector.ts';
 import { Residency, RESIDENCY_LIMITS } from './residency.ts';
 import { RowReads } from './row-reads.ts';
@@ -30,8 +30,6 @@ const TURN_REQUESTS_MAX = 256;
 const SWEEP_MS = 1_000;
 /** A walk opens no further conversation while so many are being opened. */
 const WALK_PENDING_MAX = 64;
-const OVERLOADED_RETRY_MS = 500;
-const UNAVAILABLE_RETRY_MS = 1_000;
 
 /**
  * Runs the actors: one bounded mailbox each, activation at the first message, turns in fair rotation,
@@ -80,7 +78,7 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
     if (cell === undefined || isFull || !cell.mailbox.offer(request)) {
       this.#options.metrics.counts.overloaded++;
       const what = cell === undefined ? 'conversations are open' : 'requests wait for this conversation';
-      this.#refuse(request, 'overloaded', `Too many ${what}.`, OVERLOADED_RETRY_MS);
+      refuse(this.#options.edge, request, 'overloaded', `Too many ${what}.`, OVERLOADED_RETRY_MS);
       return;
     }
     this.#mailboxBytes += request.bytes;
@@ -261,7 +259,13 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
 
   notActivated(cell: Cell, retryAfterMs: number): void {
     this.#empty(cell, (request) => {
-      this.#refuse(request, 'unavailable', 'The conversation cannot be read now.', retryAfterMs);
+      refuse(
+        this.#options.edge,
+        request,
+        'unavailable',
+        'The conversation cannot be read now.',
+        retryAfterMs,
+      );
     });
     if (this.dirtyWalk.has(cell.conv)) this.dirtyWalk.retry(cell.conv, retryAfterMs);
   }
@@ -270,7 +274,7 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
     const { redirect } = this.#options;
     this.#empty(cell, (request) => {
       if (redirect === undefined)
-        this.#refuse(request, 'unavailable', 'Another node owns it.', OVERLOADED_RETRY_MS);
+        refuse(this.#options.edge, request, 'unavailable', 'Another node owns it.', OVERLOADED_RETRY_MS);
       else redirect(request, owner);
     });
     this.dirtyWalk.ownedElsewhere(cell.conv, owner);
@@ -303,9 +307,7 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
 
   /** The actor's term has ended. It answered what it held; a cursor that waited for its row was not among that. */
   #tooLate(completion: Completion): void {
-    const message = 'The conversation changed hands.';
-    if (completion.t === 'fetched')
-      this.#refuse(completion.request, 'unavailable', message, UNAVAILABLE_RETRY_MS);
+    if (completion.t === 'fetched') refuseTooLate(this.#options.edge, completion.request);
   }
 
   #schedule(cell: Cell): void {
@@ -390,9 +392,5 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
 
   #mark(cell: Cell, actor: ConversationActor, user: UserId | undefined): void {
     if (actor.exists) this.projector.mark(actor, user, cell.markedSlot);
-  }
-
-  #refuse(request: ConversationRequest, code: ErrorCode, message: string, retryAfterMs: number): void {
-    this.#options.edge.answer(request, { t: 'error', code, message, retryAfterMs });
   }
 }

@@ -11,6 +11,7 @@ import {
   messageKind,
   payloadHash,
 } from '../src/protocol/message-frame.ts';
+import { missing } from './committed-reader.ts';
 
 /** Rows of a conversation that may be committed and not indexed yet; beyond it its appends wait. */
 const UNINDEXED_MAX = 1_024;
@@ -80,7 +81,7 @@ export class DedupIndexer {
       const isKnown = from >= first.seq;
       const rows = isKnown ? tail.slice(from - first.seq) : await this.#read(conv, from, first.seq - 1);
       const some = rows.slice(0, ROWS_PER_WRITE_MAX);
-      if (some.length === 0) throw new Error(`${conv}: seq ${from} is committed and not in the log`);
+      if (some.length === 0) throw missing(conv, from);
       await this.#write(conv, some.map(toAppendRow));
       from += some.length;
     }

@@ -112,7 +112,7 @@ export class Handoff {
   #start(): void {
     if (this.#looks > 0 || this.#stopped || this.#waiting.size === 0 || this.#waitForTakeOvers()) return;
     for (const conv of this.#waiting) {
-      if (this.#inFlight.size >= Math.floor(this.#inFlightMax) || this.#stopped) return;
+      if (this.#inFlight.size >= Math.floor(this.#inFlightMax)) return;
       this.#waiting.delete(conv);
       if (!this.#inFlight.has(conv)) void this.#run(conv);
     }

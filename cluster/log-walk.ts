@@ -3,6 +3,7 @@ import type { FloorRow, LogTable } from '../src/core/cluster-ports.ts';
 import type { ConversationId, Seq } from '../src/core/ids.ts';
 import type { ReadLimits } from '../src/core/ports.ts';
 import type { StoredRow } from '../src/core/rows.ts';
+import { missing } from './committed-reader.ts';
 
 /** Enough of the log's end to fill an actor's deduplication window. */
 export const TAIL_ROWS_MAX = 1_024;
@@ -54,7 +55,7 @@ export async function walkLog(
     else if (last < to) break;
     else at = to + 1;
   }
-  if (last < committed) throw new Error(`${conv}: seq ${last + 1} is committed and not in the log`);
+  if (last < committed) throw missing(conv, last + 1);
   const uncertain = prefix.filter((row) => row.seq > c);
   return { last, tail: prefix.slice(-TAIL_ROWS_MAX), uncertain, c, fenceMax };
 }

@@ -1,9 +1,9 @@
 import type { ConversationActor } from '../src/core/actor.ts';
-import type { ErrorCode } from '../src/core/errors.ts';
 import type { ConversationId, UserId } from '../src/core/ids.ts';
 import type { PrefsRequest } from '../src/core/requests.ts';
 import type { EdgeLink, Logger, Ownership, ProjectionStore, System } from '../src/core/ports.ts';
 import type { ProjectionWrite } from '../src/core/rows.ts';
+import { OVERLOADED_RETRY_MS, refuse, refuseTooLate } from './refusals.ts';
 
 const TICK_MS = 25;
 /** Directs, and what single users wait for. */
@@ -22,8 +22,6 @@ export const PROJECTION_RATES: ProjectionRates = { rowsPerTick: 256, rowsPerBusy
 
 /** Requests about one conversation that wait for the same write. */
 const REQUESTS_MAX = 256;
-const OVERLOADED_RETRY_MS = 500;
-const UNAVAILABLE_RETRY_MS = 1_000;
 /** Rows of one write when there is nothing else to do any more. */
 const ROWS_PER_FLUSH_MAX = 4_096;
 const BACKOFF_FIRST_MS = 200;
@@ -134,7 +132,7 @@ export class Projector {
     const item = this.#urgent.get(conv) ?? newItem(actor, 0, slot);
     if (item.requests.length >= REQUESTS_MAX) {
       const message = 'Too many changes wait to be written.';
-      this.#refuse(request, 'overloaded', message, OVERLOADED_RETRY_MS);
+      refuse(this.#o.edge, request, 'overloaded', message, OVERLOADED_RETRY_MS);
       return;
     }
     this.#use(item, actor);
@@ -299,13 +297,7 @@ export class Projector {
 
   /** The next term may have begun without it: whoever wants it sets it again. */
   #tooLate({ requests }: Dirty): void {
-    const message = 'The conversation changed hands.';
-    for (const request of requests.splice(0))
-      this.#refuse(request, 'unavailable', message, UNAVAILABLE_RETRY_MS);
-  }
-
-  #refuse(request: PrefsRequest, code: ErrorCode, message: string, retryAfterMs: number): void {
-    this.#o.edge.answer(request, { t: 'error', code, message, retryAfterMs });
+    for (const request of requests.splice(0)) refuseTooLate(this.#o.edge, request);
   }
 
   /** To be written and told once more, if the term goes on. */

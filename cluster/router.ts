@@ -2,8 +2,7 @@ import type { UserId } from '../src/core/ids.ts';
 import type { EdgeLink, OwnerLink } from '../src/core/ports.ts';
 import type { ConversationRequest } from '../src/core/requests.ts';
 import type { ActorHost } from './actor-host.ts';
-
-const DRAINING_RETRY_MS = 1_000;
+import { refuse, UNAVAILABLE_RETRY_MS } from './refusals.ts';
 
 /** The way from an edge to a conversation's owner. Embedded, this process owns every conversation. */
 export class Router implements OwnerLink {
@@ -18,13 +17,7 @@ export class Router implements OwnerLink {
 
   submit(request: ConversationRequest): void {
     if (this.#draining) {
-      const message = 'The node is leaving.';
-      this.#edge.answer(request, {
-        t: 'error',
-        code: 'unavailable',
-        message,
-        retryAfterMs: DRAINING_RETRY_MS,
-      });
+      refuse(this.#edge, request, 'unavailable', 'The node is leaving.', UNAVAILABLE_RETRY_MS);
       return;
     }
     this.#here.submit(request);

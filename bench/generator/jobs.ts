@@ -3,22 +3,8 @@ import { uuidFromBytes } from '../../src/core/ids.ts';
 import type { AuditPlan, AuditResult, FillPlan, HoldPlan } from '../plan.ts';
 import { directs } from '../topology.ts';
 import { Clients } from './clients.ts';
-import { createConversations } from './load.ts';
-
-const PROBLEMS_MAX = 20;
-
-class Problems {
-  readonly list: string[] = [];
-  #count = 0;
-
-  readonly add = (text: string): void => {
-    this.#count++;
-    if (this.list.length < PROBLEMS_MAX) this.list.push(text);
-  };
-  result(job: AuditResult['job'], conversations: number): AuditResult {
-    return { job, conversations, problemCount: this.#count, problems: this.list };
-  }
-}
+import { fillConversations } from './fill.ts';
+import { Problems } from './problems.ts';
 
 /** One message in each conversation, so that both of its users see it in their lists. */
 export async function fill(plan: FillPlan, progress: (text: string) => void): Promise<AuditResult> {
@@ -26,28 +12,9 @@ export async function fill(plan: FillPlan, progress: (text: string) => void): Pr
   const clients = new Clients(plan.target, problems.add);
   const topology = directs(plan.connections, plan.conversations);
   await clients.connect(plan.connections, (open) => progress(`${open} connected`));
-  progress(`creating ${plan.conversations} conversations`);
-  await createConversations(clients, topology);
-  progress(`a message to each`);
-  const cmidRest = Math.floor(Math.random() * 2 ** 32);
-  await clients.requestAll(
-    plan.conversations,
-    (conversation) => ({
-      connection: topology.memberAt(conversation, 0),
-      request: {
-        t: 'send',
-        conv: uuidFromBytes(topology.ids, conversation * 16),
-        cmid: `00000000-0000-4000-8000-${hex(cmidRest, 8)}${hex(conversation % 65536, 4)}`,
-        body: `message to conversation ${conversation}`,
-      },
-    }),
-    (conversation, frame) => {
-      if (frame.t !== 'ack')
-        problems.add(`the send to conversation ${conversation} was answered by ${frame.t}`);
-    },
-  );
+  await fillConversations(clients, topology, 1, problems.add, progress);
   clients.closeAll();
-  return problems.result('fill', plan.conversations);
+  return resultOf('fill', plan.conversations, problems);
 }
 
 /** Opens connections step by step and holds them; `step` resolves when the bench has looked. */
@@ -63,7 +30,7 @@ export async function hold(
     await step(total);
   }
   clients.closeAll();
-  return problems.result('hold', 0);
+  return resultOf('hold', 0, problems);
 }
 
 /** Whether the heads in the store are those that were acked: nothing lost, nothing made up. */
@@ -89,9 +56,9 @@ export async function audit(plan: AuditPlan): Promise<AuditResult> {
     },
   );
   clients.closeAll();
-  return problems.result('audit', plan.conversations);
+  return resultOf('audit', plan.conversations, problems);
 }
 
-function hex(value: number, digits: number): string {
-  return value.toString(16).padStart(digits, '0').slice(-digits);
+function resultOf(job: AuditResult['job'], conversations: number, { count, list }: Problems): AuditResult {
+  return { job, conversations, problemCount: count, problems: list };
 }

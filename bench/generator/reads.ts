@@ -7,12 +7,12 @@ import type { ReadsPlan, ReadsResult } from '../plan.ts';
 import { CpuMeter } from '../process-stats.ts';
 import { directs } from '../topology.ts';
 import { Clients, type LoadHandler } from './clients.ts';
-import { createConversations } from './load.ts';
+import { fillConversations } from './fill.ts';
+import { Problems } from './problems.ts';
 
 const TICK_MS = 5;
 /** From the last cursor to its being told. */
 const SETTLE_MS = 3_000;
-const PROBLEMS_MAX = 20;
 
 export class Reads implements LoadHandler {
   readonly #plan: ReadsPlan;
@@ -20,15 +20,14 @@ export class Reads implements LoadHandler {
   readonly #clients: Clients;
   readonly #topology: ReturnType<typeof directs>;
   readonly #convs: readonly string[];
-  readonly #problems: string[] = [];
-  #problemCount = 0;
+  readonly #problems = new Problems();
   #sent = 0;
   #receipts = 0;
 
   constructor(plan: ReadsPlan, progress: (text: string) => void) {
     this.#plan = plan;
     this.#progress = progress;
-    this.#clients = new Clients(plan.target, this.#problem);
+    this.#clients = new Clients(plan.target, this.#problems.add);
     this.#topology = directs(plan.connections, plan.conversations);
     const { ids } = this.#topology;
     this.#convs = Array.from({ length: plan.conversations }, (_, c) => uuidFromBytes(ids, c * 16));
@@ -38,7 +37,7 @@ export class Reads implements LoadHandler {
     const { target, connections, conversations, readsPerSecond, warmupMs, measureMs } = this.#plan;
     await this.#clients.connect(connections);
     const messages = Math.ceil((readsPerSecond * (warmupMs + measureMs)) / 1_000 / conversations) + 1;
-    await this.#fill(messages);
+    await fillConversations(this.#clients, this.#topology, messages, this.#problems.add, this.#progress);
     this.#clients.handler = this;
     await this.#read(warmupMs);
     const meter = new CpuMeter(target.processes);
@@ -60,34 +59,9 @@ export class Reads implements LoadHandler {
       ...rates,
       ...(cpu !== undefined && { cpu }),
       checked: conversations,
-      problemCount: this.#problemCount,
-      problems: this.#problems,
+      problemCount: this.#problems.count,
+      problems: this.#problems.list,
     };
-  }
-
-  /** The same number of messages in each conversation, all by one of its members. */
-  async #fill(messages: number): Promise<void> {
-    const { conversations } = this.#plan;
-    this.#progress(`creating ${conversations} conversations of ${messages} messages`);
-    await createConversations(this.#clients, this.#topology);
-    await this.#clients.requestAll(
-      conversations * messages,
-      (index) => {
-        const conversation = index % conversations;
-        return {
-          connection: this.#topology.memberAt(conversation, 0),
-          request: {
-            t: 'send',
-            conv: this.#convs[conversation] as string,
-            cmid: cmid(index),
-            body: 'to be read',
-          },
-        };
-      },
-      (index, frame) => {
-        if (frame.t !== 'ack') this.#problem(`send ${index} was answered by ${frame.t}`);
-      },
-    );
   }
 
   /** At the plan's rate; conversation after conversation, one message further each time round. */
@@ -128,7 +102,8 @@ export class Reads implements LoadHandler {
       (conversation, frame) => {
         const expected = Math.floor((this.#sent - 1 - conversation) / conversations) + 1;
         const read = frame.t === 'receipts' ? frame.items[0]?.[2] : undefined;
-        if (read !== expected) this.#problem(`conversation ${conversation}: read ${read}, not ${expected}`);
+        if (read !== expected)
+          this.#problems.add(`conversation ${conversation}: read ${read}, not ${expected}`);
       },
     );
   }
@@ -138,15 +113,7 @@ export class Reads implements LoadHandler {
 
   other(connection: number, frame: ServerFrame): void {
     if (frame.t === 'receipt') this.#receipts++;
-    else if (frame.t === 'error') this.#problem(`connection ${connection}: ${frame.code} ${frame.message}`);
+    else if (frame.t === 'error')
+      this.#problems.add(`connection ${connection}: ${frame.code} ${frame.message}`);
   }
-
-  readonly #problem = (text: string): void => {
-    this.#problemCount++;
-    if (this.#problems.length < PROBLEMS_MAX) this.#problems.push(text);
-  };
-}
-
-function cmid(index: number): string {
-  return `00000000-0000-4000-8000-${index.toString(16).padStart(12, '0')}`;
 }

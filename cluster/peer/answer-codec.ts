@@ -21,6 +21,7 @@ import {
   FRAME,
   isConv,
   isCount,
+  isFlag,
   isOptional,
   isReceipts,
   isText,
@@ -167,7 +168,7 @@ function grantAnswer([head, from, to, newestFirst, limit, moreBeyond]: readonly 
   | GrantAnswer
   | undefined {
   if (!isCount(head) || !isCount(from) || !isCount(to) || !isCount(limit)) return undefined;
-  if (typeof newestFirst !== 'boolean' || typeof moreBeyond !== 'boolean') return undefined;
+  if (!isFlag(newestFirst) || !isFlag(moreBeyond)) return undefined;
   return { t: 'grant', head, from, to, newestFirst, limit, moreBeyond };
 }
 

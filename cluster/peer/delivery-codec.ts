@@ -9,6 +9,7 @@
  * items; typing set, user, on.
  */
 import type { Entry, Preview, Role } from '../../src/core/entry.ts';
+import { shownPrefs } from '../../src/core/prefs.ts';
 import type {
   Audience,
   EntryDelivery,
@@ -177,7 +178,7 @@ export function readTyping(
   end: number,
 ): { readonly set: number; readonly user: string; readonly on: boolean } | undefined {
   const [set, user, on] = readFields(bytes, start, end) ?? [];
-  return isCount(set) && isUser(user) && typeof on === 'boolean' ? { set, user, on } : undefined;
+  return isCount(set) && isUser(user) && isFlag(on) ? { set, user, on } : undefined;
 }
 
 const KINDS: readonly unknown[] = ['direct', 'group', 'supergroup'];
@@ -208,10 +209,8 @@ export function readEntry(bytes: Uint8Array, start: number, end: number): EntryD
     read,
     unread,
     preview,
-    ...(typeof mute === 'number' && { mute }),
-    ...(pin === true && { pin }),
-    ...(archive === true && { archive }),
-    ...(typeof set === 'number' && { set }),
+    ...(typeof set === 'number' &&
+      shownPrefs({ mute: mute ?? 0, pin: pin ?? false, archive: archive ?? false, at: set })),
   };
   return { t: 'conversation', user, entry };
 }

@@ -1,8 +1,9 @@
 import type { Bus } from '../../src/core/cluster-ports.ts';
-import { ERRORS, type ErrorCode } from '../../src/core/errors.ts';
+import { ERRORS } from '../../src/core/errors.ts';
 import type { ConversationId, NodeId, UserId } from '../../src/core/ids.ts';
 import type { EdgeLink, Logger, OwnerLink, System, Timer } from '../../src/core/ports.ts';
 import { type Audience, type ConversationRequest, isFleeting } from '../../src/core/requests.ts';
+import { OVERLOADED_RETRY_MS, refuse, UNAVAILABLE_RETRY_MS } from '../refusals.ts';
 import { Announcements } from './announcements.ts';
 import { readAck, readAnswer, readPage, readRedirect, type TicketedAnswer } from './answer-codec.ts';
 import { PEER_BOUNDS, type PeerBounds } from './bounds.ts';
@@ -45,9 +46,6 @@ export interface RemoteOwnersOptions {
   /** For tests. */
   readonly bounds?: Partial<PeerBounds>;
 }
-
-const UNAVAILABLE_RETRY_MS = 1_000;
-const OVERLOADED_RETRY_MS = 500;
 
 /**
  * The owners of all conversations as an edge in another process reaches them. Every request is answered once: by its
@@ -109,12 +107,24 @@ export class RemoteOwners implements OwnerLink, LinkListener {
     const { bus, system } = this.#options;
     const owner = this.#routes.ownerOf(request.conv);
     if (!bus.connected || owner === undefined || this.#links.get(owner) === undefined) {
-      this.#refuse(request, 'unavailable', 'The conversation is out of reach.', UNAVAILABLE_RETRY_MS);
+      refuse(
+        this.#options.edge,
+        request,
+        'unavailable',
+        'The conversation is out of reach.',
+        UNAVAILABLE_RETRY_MS,
+      );
       return;
     }
     const pending = this.#pending.add(request, owner, system.monotonic());
     if (pending === undefined) {
-      this.#refuse(request, 'overloaded', 'Too many requests wait for their owners.', OVERLOADED_RETRY_MS);
+      refuse(
+        this.#options.edge,
+        request,
+        'overloaded',
+        'Too many requests wait for their owners.',
+        OVERLOADED_RETRY_MS,
+      );
       return;
     }
     this.#send(pending, owner, false, request.t === 'send' ? request.base : 0);
@@ -370,13 +380,9 @@ export class RemoteOwners implements OwnerLink, LinkListener {
     const { request } = pending;
     if (pending.isWrite) {
       const message = 'No answer came in time: it may have happened; send it again with `retry`.';
-      this.#refuse(request, 'timed_out_unknown', message, UNAVAILABLE_RETRY_MS);
+      refuse(this.#options.edge, request, 'timed_out_unknown', message, UNAVAILABLE_RETRY_MS);
     } else {
-      this.#refuse(request, 'unavailable', 'No answer came in time.', UNAVAILABLE_RETRY_MS);
+      refuse(this.#options.edge, request, 'unavailable', 'No answer came in time.', UNAVAILABLE_RETRY_MS);
     }
-  }
-
-  #refuse(request: ConversationRequest, code: ErrorCode, message: string, retryAfterMs: number): void {
-    this.#options.edge.answer(request, { t: 'error', code, message, retryAfterMs });
   }
 }

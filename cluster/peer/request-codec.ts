@@ -167,7 +167,7 @@ export function readRequest(
     case 'delivered':
       return isCount(own[0]) ? { t, ...base, seq: own[0], ...ticketed } : undefined;
     case 'typing':
-      return typeof own[0] === 'boolean' ? { t, ...base, on: own[0], ...ticketed } : undefined;
+      return isFlag(own[0]) ? { t, ...base, on: own[0], ...ticketed } : undefined;
     case 'receipts':
       return receiptsRequest(base, ticketed, own);
     case 'prefs':

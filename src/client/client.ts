@@ -160,9 +160,8 @@ export class Client extends Emitter<ClientEvents> {
   async history(conv: string, range: HistoryRange = {}): Promise<Page> {
     const page = await this.#call({ t: 'history', conv, ...range });
     for (const message of page.messages) {
-      this.#directory.placed(message);
-      if (message.from !== this.#user) continue;
-      this.#directory.message(message);
+      if (message.from === this.#user) this.#directory.message(message);
+      else this.#directory.placed(message);
       this.#noticeOwn(message);
     }
     return page;

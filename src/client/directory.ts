@@ -1,4 +1,4 @@
-import type { Entry } from '../core/entry.ts';
+import { badgeOf, type Entry } from '../core/entry.ts';
 import { LIMITS } from '../protocol/limits.ts';
 import type { ConversationEvent, Head, Message } from '../protocol/frames.ts';
 import { Places } from './places.ts';
@@ -61,10 +61,10 @@ export class Directory {
 
   /** Of those that are not muted. */
   badge(now: number): number {
-    let sum = 0;
-    for (const { entry } of this.#known.values())
-      if (entry.removed === undefined && (entry.mute ?? 0) <= now) sum += entry.unread;
-    return sum;
+    return badgeOf(
+      Array.from(this.#known.values(), ({ entry }) => entry),
+      now,
+    );
   }
 
   /** An entry of `welcome`: the server's word at the start of a connection, whatever was known before. */

@@ -36,3 +36,11 @@ export interface Entry {
   /** Orders what the user has set (mute, pin, archive): of two entries that of the higher one is newer. */
   readonly set?: number | undefined;
 }
+
+/** What is unread of the conversations that the user is in and has not muted. `now`: Unix ms. */
+export function badgeOf(entries: Iterable<Entry>, now: number): number {
+  let badge = 0;
+  for (const { removed, unread, mute = 0 } of entries)
+    if (removed === undefined && mute <= now) badge += unread;
+  return badge;
+}

@@ -1,4 +1,4 @@
-import type { Entry } from '../core/entry.ts';
+import { badgeOf, type Entry } from '../core/entry.ts';
 import type { ConversationId, Seq } from '../core/ids.ts';
 import {
   type Logger,
@@ -192,12 +192,4 @@ function settleMarks(session: Session, inbox: ReadonlyMap<ConversationId, Entry>
     if (!isNews && mark.entry === undefined) session.marks?.delete(conv);
   }
   if (session.marks?.size === 0) session.marks = undefined;
-}
-
-/** What is unread of the conversations that are not muted now. */
-function badgeOf(entries: readonly Entry[], now: number): number {
-  let badge = 0;
-  for (const { removed, unread, mute = 0 } of entries)
-    if (removed === undefined && mute <= now) badge += unread;
-  return badge;
 }

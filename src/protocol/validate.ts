@@ -63,6 +63,7 @@ const integer = (min: number, max: number): FieldRule => {
   return checked(`an integer from ${min} to ${max}`, isInteger(min, max));
 };
 const seq = (): FieldRule => integer(0, Number.MAX_SAFE_INTEGER);
+const flag = (): FieldRule => ({ type: 'boolean', expected: 'true or false' });
 const uuid = (): FieldRule => checked(UUID, isUuidValue);
 /** Stops at the first bad item, however long the list. */
 const list = (min: number, max: number, item: string, test: Test): FieldRule => {
@@ -144,7 +145,7 @@ export const FIELD_RULES: { readonly [T in ClientFrame['t']]: Readonly<Record<st
   },
   read: { conv: uuid(), seq: seq() },
   delivered: { conv: uuid(), seq: seq() },
-  typing: { conv: uuid(), on: { type: 'boolean', expected: 'true or false' } },
+  typing: { conv: uuid(), on: flag() },
   receipts: {
     id: requestId(),
     conv: uuid(),
@@ -156,8 +157,8 @@ export const FIELD_RULES: { readonly [T in ClientFrame['t']]: Readonly<Record<st
     id: requestId(),
     conv: uuid(),
     mute: optional(checked('Unix milliseconds, 0 for off', isInteger(0, Number.MAX_SAFE_INTEGER))),
-    pin: optional({ type: 'boolean', expected: 'true or false' }),
-    archive: optional({ type: 'boolean', expected: 'true or false' }),
+    pin: optional(flag()),
+    archive: optional(flag()),
   },
   ping: { id: requestId() },
   send: {
@@ -166,7 +167,7 @@ export const FIELD_RULES: { readonly [T in ClientFrame['t']]: Readonly<Record<st
     cmid: uuid(),
     body: { type: 'any', expected: 'a string, or {"b64": …} for bytes' },
     kind: optional(matching(KIND_EXPECTED, KIND)),
-    retry: optional({ type: 'boolean', expected: 'true or false' }),
+    retry: optional(flag()),
   },
 };
 

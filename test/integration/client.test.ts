@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import test from 'node:test';
-import { embedded } from '../scenarios/deployment.ts';
+import { embeddedFor } from '../scenarios/deployment.ts';
 import { reconnect } from '../scenarios/reconnect.ts';
 import { prefs } from '../scenarios/prefs.ts';
 import { receipts } from '../scenarios/receipts.ts';
@@ -50,46 +50,26 @@ for (const subprotocol of ['binary', 'json'] as const) {
   test(`${subprotocol}: nothing is lost, doubled or reordered when the server is killed between`, {
     timeout: 60_000,
   }, async (t) => {
-    const data = scratchDir(`client-${subprotocol}`);
-    const deployment = await embedded({ dataDir: data.path, port: await freePort() });
-    t.after(async () => {
-      await deployment.end();
-      data.remove();
-    });
+    const deployment = await embeddedFor(t, `client-${subprotocol}`);
     await reconnect(t, deployment, subprotocol);
   });
 }
 
 test('retries and sync over a restart of the server', { timeout: 60_000 }, async (t) => {
-  const data = scratchDir('client-sync');
-  const deployment = await embedded({ dataDir: data.path, port: await freePort() });
-  t.after(async () => {
-    await deployment.end();
-    data.remove();
-  });
+  const deployment = await embeddedFor(t, 'client-sync');
   await retries(deployment);
   await syncs(deployment);
 });
 
 test('S14.7 what was told of cursors outlives the server', { timeout: 60_000 }, async (t) => {
-  const data = scratchDir('client-receipts');
-  const deployment = await embedded({ dataDir: data.path, port: await freePort() });
-  t.after(async () => {
-    await deployment.end();
-    data.remove();
-  });
+  const deployment = await embeddedFor(t, 'client-receipts');
   await receipts(deployment);
 });
 
 test('S16.2 S16.3 what a user has set is on all devices, and outlives the server', {
   timeout: 60_000,
 }, async (t) => {
-  const data = scratchDir('client-prefs');
-  const deployment = await embedded({ dataDir: data.path, port: await freePort() });
-  t.after(async () => {
-    await deployment.end();
-    data.remove();
-  });
+  const deployment = await embeddedFor(t, 'client-prefs');
   await prefs(deployment);
 });
 

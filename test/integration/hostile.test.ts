@@ -1,7 +1,6 @@
 import test from 'node:test';
-import { embedded } from '../scenarios/deployment.ts';
+import { embeddedFor } from '../scenarios/deployment.ts';
 import { hostile } from '../scenarios/hostile.ts';
-import { freePort, scratchDir } from '../support/server-process.ts';
 
 /** `npm run fuzz` asks for 200,000 and more. */
 const FRAMES = Number(process.env['CARILLON_FUZZ_FRAMES'] ?? 20_000);
@@ -10,12 +9,7 @@ const SEED = Number(process.env['CARILLON_FUZZ_SEED'] ?? 1);
 test('a live server answers each hostile frame as the protocol says, and lives', {
   timeout: 900_000,
 }, async (t) => {
-  const dir = scratchDir('hostile');
   const env = { CARILLON_SENDS_PER_SECOND: '1000000', CARILLON_SEND_BURST: '1000000' };
-  const deployment = await embedded({ dataDir: dir.path, port: await freePort(), env });
-  t.after(async () => {
-    await deployment.end();
-    dir.remove();
-  });
+  const deployment = await embeddedFor(t, 'hostile', { env });
   await hostile(t, deployment, FRAMES, SEED);
 });

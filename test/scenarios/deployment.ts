@@ -1,6 +1,7 @@
+import type { TestContext } from 'node:test';
 import type { ChatServers } from './group-chat.ts';
 import { startStack, type Stack, type StackOptions } from '../services/stack.ts';
-import { ServerProcess, type ServerSettings } from '../support/server-process.ts';
+import { freePort, scratchDir, ServerProcess, type ServerSettings } from '../support/server-process.ts';
 
 /** A running system as its clients and its operator see it: one embedded server, or a cluster. */
 export interface Deployment {
@@ -42,6 +43,21 @@ export async function embedded(settings: ServerSettings): Promise<Deployment> {
     },
     end: () => server.kill(),
   };
+}
+
+/** The same for one test, over a folder of its own: both are gone after it. */
+export async function embeddedFor(
+  t: TestContext,
+  name: string,
+  settings: Partial<ServerSettings> = {},
+): Promise<Deployment> {
+  const dir = scratchDir(name);
+  const deployment = await embedded({ dataDir: dir.path, port: await freePort(), ...settings });
+  t.after(async () => {
+    await deployment.end();
+    dir.remove();
+  });
+  return deployment;
 }
 
 /** A sequencer and two edges, on services of their own or on those that the tests of a run share. */

@@ -6,6 +6,7 @@ import { Packr, Unpackr } from 'msgpackr';
 import type { Role } from '../../core/entry.ts';
 import type { ConversationId } from '../../core/ids.ts';
 import type { ConversationKind } from '../../core/requests.ts';
+import { prefsOf, shownPrefs } from '../../core/prefs.ts';
 import type { ConversationRow, InboxRow, MemberPrefs, MemberRow } from '../../core/rows.ts';
 import { writeU64 } from '../../protocol/message-frame.ts';
 
@@ -34,14 +35,14 @@ export function conversationRow(value: Uint8Array, conv: ConversationId): Conver
 export function memberValue(row: MemberRow): Uint8Array {
   const { user, role, join, left, read, readN, delivered, prefs } = row;
   const fields: MemberFields = [user, role, join, left, read, readN, delivered];
-  if (prefs !== undefined) fields.push([prefs.mute, prefs.pin, prefs.archive, prefs.at]);
+  if (prefs !== undefined) fields.push(prefsFields(prefs));
   return stamped(Math.max(row.join, row.left, row.delivered), fields);
 }
 
 export function memberRow(value: Uint8Array): MemberRow {
   // Rows of before receipts end with `readN`, those of who has set nothing with `delivered`.
   const [user, role, join, left, read, readN, delivered = read, set] = fields<MemberFields>(value);
-  return { user, role, join, left, read, readN, delivered, ...(set && { prefs: prefsOf(set) }) };
+  return { user, role, join, left, read, readN, delivered, ...(set && { prefs: prefsFrom(set) }) };
 }
 
 export function inboxValue({ user, entry, readN }: InboxRow): Uint8Array {
@@ -61,18 +62,15 @@ export function inboxValue({ user, entry, readN }: InboxRow): Uint8Array {
     entry.read,
     entry.unread,
     preview === undefined ? null : [preview.seq, preview.from, preview.kind, preview.text],
-    entry.mute ?? 0,
-    entry.pin ?? false,
-    entry.archive ?? false,
-    entry.set ?? 0,
   ];
+  const prefs = prefsOf(entry);
+  if (prefs !== undefined) fields.push(prefsFields(prefs));
   return stamped(Math.max(entry.head, entry.removed ?? 0), fields);
 }
 
 export function inboxRow(value: Uint8Array): InboxRow {
-  const all = fields<InboxFields>(value);
-  const [user, readN, conv, kind, title, peer, role, removed, head, n, ts, read, unread, preview] = all;
-  const [mute = 0, pin = false, archive = false, set = 0] = all.slice(14) as Partial<PrefsFields>;
+  const [user, readN, conv, kind, title, peer, role, removed, head, n, ts, read, unread, preview, set] =
+    fields<InboxFields>(value);
   return {
     user,
     readN,
@@ -92,10 +90,7 @@ export function inboxRow(value: Uint8Array): InboxRow {
         preview === null
           ? undefined
           : { seq: preview[0], from: preview[1], kind: preview[2], text: preview[3] },
-      ...(mute > 0 && { mute }),
-      ...(pin && { pin }),
-      ...(archive && { archive }),
-      ...(set > 0 && { set }),
+      ...shownPrefs(set && prefsFrom(set)),
     },
   };
 }
@@ -118,10 +113,14 @@ type InboxFields = [
   number,
   number,
   [number, string, string, string] | null,
-  ...Partial<PrefsFields>,
+  PrefsFields?,
 ];
 
-function prefsOf([mute, pin, archive, at]: PrefsFields): MemberPrefs {
+function prefsFields({ mute, pin, archive, at }: MemberPrefs): PrefsFields {
+  return [mute, pin, archive, at];
+}
+
+function prefsFrom([mute, pin, archive, at]: PrefsFields): MemberPrefs {
   return { mute, pin, archive, at };
 }
 

@@ -2,6 +2,7 @@ import type { types } from 'cassandra-driver';
 import type { Entry, Preview, Role } from '../../core/entry.ts';
 import type { ConversationId, Seq } from '../../core/ids.ts';
 import type { ConversationKind } from '../../core/requests.ts';
+import { prefsOf, shownPrefs } from '../../core/prefs.ts';
 import type { ConversationRow, InboxRow, MemberPrefs, MemberRow } from '../../core/rows.ts';
 import { intCell, numberOf, u64Cell, uuidCell, uuidOf } from './cells.ts';
 import type { Row } from './client.ts';
@@ -162,10 +163,9 @@ export function inboxWrites(rows: readonly InboxRow[], batches: PartitionBatches
       { statement: WRITE_INBOX_CURSOR, params: cursor },
     ];
     let bytes = INBOX_BYTES + 3 * (title.length + preview.length) + 2 * user.length;
-    const { mute = 0, pin = false, archive = false, set } = entry;
-    if (set !== undefined) {
-      const text = prefsText({ mute, pin, archive, at: set });
-      const params = [user, convCell, text, u64Cell(set)];
+    const prefs = prefsOf(entry);
+    if (prefs !== undefined) {
+      const params = [user, convCell, prefsText(prefs), u64Cell(prefs.at)];
       writes.push({ statement: WRITE_INBOX_PREFS, params });
       bytes += PREFS_BYTES + user.length;
     }
@@ -188,7 +188,7 @@ export function conversationRow(row: Row): ConversationRow {
 export function memberRow(row: Row): MemberRow {
   const read = numberOf(row.read_seq as types.Long);
   const delivered = row.delivered_seq === null ? 0 : numberOf(row.delivered_seq as types.Long);
-  const prefs = prefsOf(row.prefs);
+  const prefs = prefsFrom(row.prefs);
   return {
     user: row.user as string,
     role: row.role as Role,
@@ -205,7 +205,6 @@ export function inboxRow(row: Row, user: string): InboxRow {
   const removed = numberOf(row.left_seq as types.Long);
   const n = numberOf(row.head_n as types.Long);
   const readN = numberOf(row.read_n as types.Long);
-  const { mute = 0, pin = false, archive = false, at: set = 0 } = prefsOf(row.prefs) ?? {};
   const entry: Entry = {
     conv: uuidOf(row.conv as types.Uuid),
     kind: row.kind as ConversationKind,
@@ -220,10 +219,7 @@ export function inboxRow(row: Row, user: string): InboxRow {
     // Of columns with timestamps of their own: the head may be older than the cursor beside it.
     unread: Math.max(0, n - readN - numberOf(row.deleted as types.Long)),
     preview: previewOf(row.preview as string),
-    ...(mute > 0 && { mute }),
-    ...(pin && { pin }),
-    ...(archive && { archive }),
-    ...(set > 0 && { set }),
+    ...shownPrefs(prefsFrom(row.prefs)),
   };
   return { user, entry, readN };
 }
@@ -243,7 +239,7 @@ function prefsText({ mute, pin, archive, at }: MemberPrefs): string {
   return JSON.stringify([mute, pin, archive, at]);
 }
 
-function prefsOf(text: unknown): MemberPrefs | undefined {
+function prefsFrom(text: unknown): MemberPrefs | undefined {
   if (typeof text !== 'string') return undefined;
   const [mute, pin, archive, at] = JSON.parse(text) as [number, boolean, boolean, number];
   return { mute, pin, archive, at };

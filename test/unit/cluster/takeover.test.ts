@@ -187,6 +187,14 @@ async function texts(stage: Stage, node: Node): Promise<string[]> {
   );
 }
 
+/** Killed; another node starts, and waits until its silence is long enough. */
+async function successorOf(stage: Stage, dead: Node, name: string): Promise<Node> {
+  dead.system.kill();
+  const node = await stage.node(name);
+  await stage.system.advance(2 * LEASE_MS);
+  return node;
+}
+
 /** With the seqs of its tail. */
 function owned(claim: Claim): { fence: number; recovered: boolean; tail: readonly number[] | undefined } {
   assert.ok(claim.t === 'owned', claim.t);
@@ -254,14 +262,10 @@ test('a write of unknown outcome that took effect is kept by the next owner, who
 test('rows that a dead owner writes late, below the new floor’s fence, are void', async () => {
   const stage = new Stage();
   const a = await owner(stage);
-  a.system.kill();
-  const b = await stage.node('b');
-  await stage.system.advance(2 * LEASE_MS);
+  const b = await successorOf(stage, a, 'b');
   const fence = fenceOf(await stage.wait(b.log.claim(CONV)));
   await stage.wait(stage.log.write(CONV, [{ ...row(3, 'ghost'), fence: 1, c: 2, x: 0 }]));
-  b.system.kill();
-  const c = await stage.node('c');
-  await stage.system.advance(2 * LEASE_MS);
+  const c = await successorOf(stage, b, 'c');
   assert.equal(fenceOf(await stage.wait(c.log.claim(CONV))), fence + 1);
   assert.deepEqual(await texts(stage, c), ['one', 'two']);
 });
@@ -369,9 +373,7 @@ test('a second creator of the same conversation is fenced', async () => {
 test('a take-over reads the log once: its ids and its actor start from what the recovery read', async () => {
   const stage = new Stage();
   const a = await owner(stage);
-  a.system.kill();
-  const b = await stage.node('b');
-  await stage.system.advance(2 * LEASE_MS);
+  const b = await successorOf(stage, a, 'b');
   const reads: string[] = [];
   const { log } = stage;
   const rows = log.rows.bind(log);
