@@ -38,7 +38,8 @@ function publishMessage(state: SequencerState, draft: Draft, entry: DraftEntry, 
     showTo(state, state.audience.users, out);
   }
   state.commitRow(seq, n, ts, env, true);
-  state.moveCursor(draft.members.get(request.user), seq, n);
+  state.sent(draft.members.get(request.user), seq, n);
+  for (const user of state.mention(seq, env)) out.project(user);
   out.answer(request, { t: 'ack', seq, ts, duplicate: false });
   const { audience, conv } = state;
   out.publish({

@@ -4,6 +4,7 @@ import type {
   Completion,
   ConversationActor,
   ConversationMessage,
+  CursorNews,
   LookUpOutcome,
   Outbox,
 } from '../src/core/actor.ts';
@@ -14,7 +15,6 @@ import {
   type CreateRequest,
   type HistoryRequest,
   type MembersRequest,
-  type ReceiptDelivery,
   type ReceiptsRequest,
   type SendRequest,
   isFleeting,
@@ -114,7 +114,7 @@ export class ConversationSequencer implements ConversationActor {
   projected(write: ProjectionWrite): void {
     settleProjection(this.#existing(), write);
   }
-  receiptsOf(users: ReadonlySet<UserId>, write: ProjectionWrite): ReceiptDelivery | undefined {
+  receiptsOf(users: ReadonlySet<UserId>, write: ProjectionWrite): CursorNews {
     return this.#cursors.receiptsOf(this.#existing(), users, write);
   }
 

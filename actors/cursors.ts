@@ -1,11 +1,11 @@
-import type { Outbox } from '../src/core/actor.ts';
+import type { CursorNews, Outbox } from '../src/core/actor.ts';
 import type { Seq, UserId } from '../src/core/ids.ts';
 import type {
   Answer,
+  CursorDelivery,
   DeliveredRequest,
   ReadRequest,
   Receipt,
-  ReceiptDelivery,
   ReceiptsRequest,
 } from '../src/core/requests.ts';
 import type { ProjectionWrite, StoredRow } from '../src/core/rows.ts';
@@ -25,8 +25,8 @@ const GONE_MAX = 256;
 /** How far members are: their cursors only move forward, and no further than the head. */
 export class Cursors {
   #fetching = 0;
-  /** What was told of members in this term. */
-  readonly #told = new Map<UserId, Receipt>();
+  /** What was told of members in this term, and of it to all. */
+  readonly #told = new Map<UserId, { readonly item: Receipt; readonly shown: Receipt }>();
 
   get fetching(): number {
     return this.#fetching;
@@ -40,7 +40,7 @@ export class Cursors {
     }
     const seq = Math.min(request.seq, state.head);
     if (seq <= member.read) {
-      if (this.#isUntold(member, READ, seq)) out.receipt(request.user);
+      if (show(member, request.isHidden) || this.#isUntold(member, READ, seq)) out.receipt(request.user);
       return;
     }
     const frame = state.tail.at(seq);
@@ -70,29 +70,36 @@ export class Cursors {
 
   /** Whoever says a cursor again was not told of it, maybe: it is durable, and the term in which it moved may have ended. */
   #isUntold({ user, dirty }: Member, which: typeof READ | typeof DELIVERED, seq: Seq): boolean {
-    return !dirty && seq > (this.#told.get(user)?.[which] ?? 0);
+    return !dirty && seq > (this.#told.get(user)?.item[which] ?? 0);
   }
 
-  /** What of the users' cursors is durable by a write, to be told now; undefined: of none. */
+  /** What of the users' cursors is durable by a write, to be told now: to all, and what is hidden to each alone. */
   receiptsOf(
     { conv, members, audience }: SequencerState,
     users: ReadonlySet<UserId>,
     write: ProjectionWrite,
-  ): ReceiptDelivery | undefined {
-    if (users.size === 0) return undefined;
+  ): CursorNews {
+    if (users.size === 0) return [];
     const items: Receipt[] = [];
+    const own: CursorDelivery[] = [];
     const written = new Map(write.members.map((row) => [row.user, row]));
     for (const user of users) {
       const member = members.get(user);
       const row = member?.dirty === true ? written.get(user) : member;
       if (member === undefined || row === undefined) continue; // another write will have it
-      const item = receiptOf(row);
-      this.#told.set(user, item);
-      items.push(item);
+      const item: Receipt = [user, row.delivered, row.read];
+      const shown = receiptOf(row);
+      const isHidden = shown[READ] < row.read;
+      const before = this.#told.get(user)?.shown;
+      this.#told.set(user, { item, shown });
+      // That nothing has changed for the others would tell them when something was read.
+      const isNews = before?.[DELIVERED] !== shown[DELIVERED] || before[READ] !== shown[READ];
+      if (!isHidden || isNews) items.push(shown);
+      if (isHidden) own.push({ t: 'cursor', conv, user, item });
     }
     if (this.#told.size > members.size + GONE_MAX)
       for (const user of this.#told.keys()) if (!members.has(user)) this.#told.delete(user);
-    return items.length === 0 ? undefined : { t: 'receipt', conv, audience, items };
+    return items.length === 0 ? own : [{ t: 'receipt', conv, audience, items }, ...own];
   }
 
   /** The row that a cursor waited for; undefined: it could not be read. */
@@ -105,13 +112,32 @@ export class Cursors {
 
 function move(state: SequencerState, request: ReadRequest, seq: Seq, n: number, out: Outbox): void {
   const { user } = request;
-  if (!state.moveCursor(state.members.get(user), seq, n)) return;
-  out.project(user);
+  const member = state.members.get(user);
+  if (member === undefined) return;
+  if (request.isHidden) member.shown ??= member.read;
+  const isMoved = state.moveCursor(member, seq, n);
+  if (!show(member, request.isHidden) && !isMoved) return;
+  if (isMoved) out.project(user);
   out.receipt(user);
 }
 
-function receiptOf({ user, delivered, read }: Pick<Member, 'user' | 'delivered' | 'read'>): Receipt {
-  return [user, delivered, read];
+/** Whoever hides nothing any more shows with the next read all that was hidden. False: nothing was. */
+function show(member: Member, isHidden: boolean): boolean {
+  if (isHidden || readShown(member) === member.read) return false;
+  member.shown = member.read;
+  member.dirty = true;
+  return true;
+}
+
+type Shown = Pick<Member, 'user' | 'delivered' | 'read' | 'shown'>;
+
+function readShown({ read, shown }: Pick<Shown, 'read' | 'shown'>): Seq {
+  return Math.min(shown ?? read, read);
+}
+
+/** As the others see it. */
+function receiptOf(member: Shown): Receipt {
+  return [member.user, member.delivered, readShown(member)];
 }
 
 /** The others' cursors, by name: all, or of those who have `seq`, and then how many have read it. */
@@ -126,7 +152,7 @@ export function receiptsPage(
   return {
     t: 'receipts',
     items: left.slice(0, limit).map(receiptOf),
-    read: seq === undefined ? undefined : others.filter((member) => member.read >= seq).length,
+    read: seq === undefined ? undefined : others.filter((member) => readShown(member) >= seq).length,
     before: left.length > limit ? left[limit - 1]?.user : undefined,
   };
 }

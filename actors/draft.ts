@@ -16,7 +16,8 @@ export const MEMBERS_ROW_BYTES = 20 * 1024;
 /** What a send adds to its batch, at most: a kind need not be ASCII. */
 export function rowBytes(request: SendRequest): number {
   const { user, device, kind, body } = request;
-  return MESSAGE_HEADER_BYTES + user.length + device.length + 3 * kind.length + body.length;
+  const mentions = request.mentions?.reduce((bytes, each) => bytes + each.length + 2, 16) ?? 0;
+  return MESSAGE_HEADER_BYTES + user.length + device.length + 3 * kind.length + body.length + mentions;
 }
 
 const encoder = new TextEncoder();
@@ -43,6 +44,8 @@ export class Draft {
   n: number;
   ts: number;
   version: Seq;
+  /** The seq of the last event that changes member rows. */
+  m: Seq;
   members: Map<UserId, Member>;
   establish: Establishment | undefined;
   /** Nothing more goes in; what is next waits for the commit. */
@@ -54,6 +57,7 @@ export class Draft {
     this.n = state?.n ?? 0;
     this.ts = Math.max(now, state?.ts ?? 0);
     this.version = state?.version ?? 0;
+    this.m = Math.max(this.version, state?.mentioned ?? 0);
     this.members = state?.members ?? new Map();
   }
 
@@ -83,8 +87,11 @@ export class Draft {
     const { conv, user, device, cmid, kind, body, text } = request;
     const seq = this.nextSeq;
     const n = ++this.n;
-    const env = encodeMessage({ conv, seq, n, ts: this.ts, from: user, device, cmid, kind, body, text });
-    this.#addRow({ seq, m: this.version, env, user, device, cmid, hash });
+    const mentions = this.#mentioned(request);
+    if (mentions !== undefined) this.m = seq;
+    const { ts, m } = this;
+    const env = encodeMessage({ conv, seq, n, ts, from: user, device, cmid, kind, body, text, mentions });
+    this.#addRow({ seq, m, env, user, device, cmid, hash });
     return this.#addEntry({
       request,
       op: 'send',
@@ -95,6 +102,13 @@ export class Draft {
       event: undefined,
       members: undefined,
     });
+  }
+
+  /** Of those named, the other members, each once; nobody: undefined. */
+  #mentioned({ user, mentions }: SendRequest): readonly UserId[] | undefined {
+    if (mentions === undefined) return undefined;
+    const members = [...new Set(mentions)].filter((each) => each !== user && this.members.has(each));
+    return members.length === 0 ? undefined : members;
   }
 
   /** Adds an event of the server's own, which changes the members to `members`. */
@@ -109,6 +123,7 @@ export class Draft {
     const body = encoder.encode(JSON.stringify(event));
     const env = encodeMessage({ conv, seq, n, ts, from: user, device, cmid: '', kind, body, text: true });
     this.version = seq;
+    this.m = seq;
     this.members = members;
     this.#addRow({ seq, m: seq, env, user, device, cmid: '', hash: 0 });
     const op = kind === 'sys.created' ? 'create' : 'members';

@@ -2,7 +2,7 @@ import type { Role } from '../src/core/entry.ts';
 import type { ErrorCode } from '../src/core/errors.ts';
 import type { Seq, UserId } from '../src/core/ids.ts';
 import type { MemberChange } from '../src/core/requests.ts';
-import type { MemberPrefs } from '../src/core/rows.ts';
+import type { MemberPrefs, Mentions } from '../src/core/rows.ts';
 
 /** A current member. Role and join change only by replacing the object; the cursor moves in place. */
 export interface Member {
@@ -13,8 +13,12 @@ export interface Member {
   readN: number;
   /** What a device has; never below the read cursor. */
   delivered: Seq;
+  /** The read cursor as the others see it, once it was hidden; never above it. */
+  shown?: Seq | undefined;
   /** Replaced, never changed. */
   prefs?: MemberPrefs | undefined;
+  /** Replaced, never changed. */
+  mentions?: Mentions | undefined;
   /** Whether the member's row lags behind this. */
   dirty: boolean;
 }

@@ -1,5 +1,5 @@
 import type { UserId } from '../src/core/ids.ts';
-import type { InboxRow, MemberRow, ProjectionWrite } from '../src/core/rows.ts';
+import { type InboxRow, type MemberRow, type ProjectionWrite, reflectedTo } from '../src/core/rows.ts';
 import type { SequencerState } from './sequencer-state.ts';
 
 /**
@@ -18,15 +18,16 @@ export function projectionOf(state: SequencerState, users: ReadonlySet<UserId> |
     members.push(departed.row);
     inbox.push(departed.inbox);
   }
-  // Whenever member rows are written that reflect a later event, so is the version that says so.
-  const current = state.conversation.version === state.version;
-  const conversation = current ? undefined : { ...state.conversation, version: state.version };
+  // Whenever member rows are written that reflect a later event, so is the row that says so.
+  const { version, mentioned } = state;
+  const current = reflectedTo(state.conversation) === Math.max(version, mentioned);
+  const conversation = current ? undefined : state.conversationRow();
   return { conv: state.conv, fence: state.fence, conversation, members, inbox };
 }
 
 /** The write is durable: what has not changed since is clean. */
 export function settleProjection(state: SequencerState, write: ProjectionWrite): void {
-  if (write.conversation !== undefined && write.conversation.version > state.conversation.version) {
+  if (write.conversation !== undefined && reflectedTo(write.conversation) > reflectedTo(state.conversation)) {
     state.conversation = write.conversation;
   }
   for (const row of write.members) {
@@ -38,7 +39,9 @@ export function settleProjection(state: SequencerState, write: ProjectionWrite):
       member.role === row.role &&
       member.read === row.read &&
       member.delivered === row.delivered &&
-      member.prefs === row.prefs
+      member.shown === row.shown &&
+      member.prefs === row.prefs &&
+      member.mentions === row.mentions
     ) {
       member.dirty = false;
     }

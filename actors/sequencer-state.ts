@@ -3,7 +3,15 @@ import type { Entry, Preview } from '../src/core/entry.ts';
 import type { ConversationId, Seq, UserId } from '../src/core/ids.ts';
 import { shownPrefs } from '../src/core/prefs.ts';
 import type { Audience } from '../src/core/requests.ts';
-import type { ConversationRow, HandOver, InboxRow, LogEvent, MemberRow } from '../src/core/rows.ts';
+import {
+  type ConversationRow,
+  type HandOver,
+  type InboxRow,
+  type LogEvent,
+  type MemberRow,
+  MENTIONS_KEPT_MAX,
+  unreadMentions,
+} from '../src/core/rows.ts';
 import { LIMITS } from '../src/protocol/limits.ts';
 import {
   messageBody,
@@ -12,6 +20,7 @@ import {
   messageFrom,
   messageIsText,
   messageKind,
+  messageMentions,
   messageText,
   N_AT,
   payloadHash,
@@ -49,6 +58,8 @@ export class SequencerState {
   ts: number;
   /** The seq of the last event that changed members or settings. */
   version: Seq;
+  /** The seq of the last message that mentions somebody. */
+  mentioned: Seq;
   /** The last message (no system event), and its preview once one was asked for: all entries share it. */
   #lastMessage: Uint8Array | undefined;
   #preview: Preview | undefined;
@@ -60,6 +71,7 @@ export class SequencerState {
     this.#creators = new Set([conversation.creator]);
     this.head = activation.head;
     this.version = conversation.version;
+    this.mentioned = conversation.mentioned ?? 0;
     this.members = new Map();
     for (const row of activation.members) {
       if (row.left === 0) this.members.set(row.user, memberOf(row, this.fence));
@@ -71,7 +83,9 @@ export class SequencerState {
     this.#lastMessage = warm?.lastMessage;
     this.n = 0;
     this.ts = conversation.created;
-    for (const row of activation.unprojected) this.#replayMembership(row);
+    for (const row of activation.unprojected)
+      if (messageKind(row.env).startsWith('sys.')) this.#replayMembership(row);
+      else this.mention(row.seq, row.env);
     for (const row of activation.tail) this.#replay(row, warm === undefined);
     for (const { user, device, cmid, seq, ts, hash } of warm?.ids ?? [])
       this.window.addTentative(user, device, cmid, seq, ts, hash);
@@ -114,9 +128,15 @@ export class SequencerState {
       const hash = payloadHash(messageKind(env), messageBody(env), messageIsText(env));
       this.window.addTentative(from, messageDevice(env), cmid, seq, readU64(env, TS_AT), hash);
     }
-    this.moveCursor(this.members.get(from), seq, this.n);
+    this.sent(this.members.get(from), seq, this.n);
     this.#lastMessage = env;
     this.#preview = undefined;
+  }
+
+  /** Whoever sends a message has read it, and shows that unless something is hidden. */
+  sent(member: Member | undefined, seq: Seq, n: number): void {
+    const hidesNothing = member?.shown !== undefined && member.shown === member.read;
+    if (this.moveCursor(member, seq, n) && member !== undefined && hidesNothing) member.shown = seq;
   }
 
   /** Moves a cursor forward, never back. */
@@ -125,8 +145,25 @@ export class SequencerState {
     member.read = seq;
     member.readN = n;
     member.delivered = Math.max(member.delivered, seq);
+    member.mentions = unreadMentions(member.mentions, seq);
     member.dirty = true;
     return true;
+  }
+
+  /** Counts a committed message for those whom it mentions, and who have not read it; returns them. */
+  mention(seq: Seq, env: Uint8Array): readonly UserId[] {
+    const users = messageMentions(env);
+    if (users.length === 0) return users;
+    this.mentioned = Math.max(this.mentioned, seq);
+    for (const user of users) {
+      const member = this.members.get(user);
+      const seqs = member?.mentions?.seqs ?? [];
+      // A log that is replayed may be behind the row.
+      if (member === undefined || seq <= member.read || seq <= (seqs.at(-1) ?? 0)) continue;
+      member.mentions = { seqs: [...seqs, seq].slice(-MENTIONS_KEPT_MAX), upTo: seq };
+      member.dirty = true;
+    }
+    return users;
   }
 
   /** Takes a committed row in. */
@@ -150,7 +187,9 @@ export class SequencerState {
       if (old === undefined || old.join !== member.join) continue;
       this.moveCursor(member, old.read, old.readN);
       member.delivered = Math.max(member.delivered, old.delivered);
+      if (old.shown !== undefined) member.shown = Math.max(old.shown, member.shown ?? 0);
       member.prefs = old.prefs;
+      member.mentions = unreadMentions(old.mentions, member.read);
     }
     this.#resetPrefs(before);
     this.version = seq;
@@ -174,7 +213,7 @@ export class SequencerState {
   #noteDepartures(before: ReadonlyMap<UserId, Member>, left: Seq, n: number, ts: number): void {
     for (const member of before.values()) {
       if (this.members.has(member.user)) continue;
-      const { user, role, join, read, readN, delivered } = member;
+      const { user, readN } = member;
       const entry: Entry = {
         ...this.#entry(member),
         head: left - 1,
@@ -183,9 +222,10 @@ export class SequencerState {
         unread: 0,
         removed: left,
         preview: undefined,
+        mentions: undefined,
       };
       this.departed.set(user, {
-        row: { user, role, join, left, read, readN, delivered },
+        row: { ...this.memberRow({ ...member, prefs: undefined, mentions: undefined }), left },
         inbox: { user, entry, readN },
       });
     }
@@ -225,6 +265,7 @@ export class SequencerState {
       unread: this.n - member.readN,
       preview: this.#previewOfLast(),
       ...shownPrefs(member.prefs),
+      ...(member.mentions && { mentions: member.mentions.seqs.length }),
     };
   }
 
@@ -249,7 +290,7 @@ export class SequencerState {
   /** All that another process needs to go on from here. */
   handOver(): HandOver {
     return {
-      conversation: { ...this.conversation, version: this.version },
+      conversation: this.conversationRow(),
       members: [...this.members.values()].map((member) => this.memberRow(member)),
       head: this.head,
       tail: this.tail.events(),
@@ -259,19 +300,33 @@ export class SequencerState {
     };
   }
 
+  conversationRow(): ConversationRow {
+    const { conversation, version, mentioned } = this;
+    return { ...conversation, version, ...(mentioned > 0 && { mentioned }) };
+  }
+
   memberRow(member: Member): MemberRow {
-    const { user, role, join, read, readN, delivered, prefs } = member;
-    return { user, role, join, left: 0, read, readN, delivered, ...(prefs && { prefs }) };
+    const { user, role, join, read, readN, delivered, shown, prefs, mentions } = member;
+    const row = { user, role, join, left: 0, read, readN, delivered };
+    return {
+      ...row,
+      ...(shown !== undefined && { shown }),
+      ...(prefs && { prefs }),
+      ...(mentions && { mentions }),
+    };
   }
 
   inboxRow(member: Member): InboxRow {
-    return { user: member.user, entry: this.#entry(member), readN: member.readN };
+    const { user, readN, mentions } = member;
+    return { user, entry: this.#entry(member), readN, ...(mentions && { mentions }) };
   }
 }
 
 function memberOf(row: MemberRow, fence: number): Member {
-  const { user, role, join, read, readN, delivered, prefs } = row;
+  const { user, role, join, read, readN, delivered, shown, prefs } = row;
   const member: Member = { user, role, join, read, readN, delivered, dirty: false };
+  if (shown !== undefined && shown >= join) member.shown = shown; // else of an earlier membership
+  member.mentions = unreadMentions(row.mentions, read);
   if (prefs !== undefined) member.prefs = { ...prefs, at: prefsAt(fence, 0) };
   return member;
 }

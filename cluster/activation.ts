@@ -1,7 +1,7 @@
 import type { Activation } from '../src/core/actor.ts';
 import type { ConversationId, Seq } from '../src/core/ids.ts';
 import type { Claim, MessageStore, Ownership, ProjectionStore } from '../src/core/ports.ts';
-import type { StoredRow } from '../src/core/rows.ts';
+import { reflectedTo, type StoredRow } from '../src/core/rows.ts';
 import { TAIL_ROWS_MAX } from './log-walk.ts';
 
 const READ_BYTES_MAX = 4 * 1024 * 1024;
@@ -42,8 +42,8 @@ export async function activate(conv: ConversationId, ports: ActivationPorts): Pr
   const read = claim.t === 'owned' ? claim.tail : undefined;
   const tail = read ?? (await readRows(ports.messages, conv, Math.max(1, head - TAIL_ROWS_MAX + 1), head));
   const m = tail.at(-1)?.m ?? 0;
-  const unprojected =
-    m > conversation.version ? await membershipRows(ports.messages, conv, conversation.version, m, tail) : [];
+  const reflected = reflectedTo(conversation);
+  const unprojected = m > reflected ? await changingRows(ports.messages, conv, reflected, m, tail) : [];
   const activation = { conv, fence, conversation, members, head, tail, unprojected };
   return { t: 'activation', activation, recovered };
 }
@@ -63,17 +63,17 @@ async function readRows(
   return rows;
 }
 
-/** The rows above `version` that changed members or settings: those whose `m` is their own seq. */
-async function membershipRows(
+/** The rows above `reflected` that change member rows: those whose `m` is their own seq. */
+async function changingRows(
   messages: MessageStore,
   conv: ConversationId,
-  version: Seq,
+  reflected: Seq,
   m: Seq,
   tail: readonly StoredRow[],
 ): Promise<StoredRow[]> {
   const tailFrom = tail[0]?.seq ?? m + 1;
   const changes: StoredRow[] = [];
-  for (let seq = version + 1; seq < tailFrom; ) {
+  for (let seq = reflected + 1; seq < tailFrom; ) {
     const rows = await messages.read(conv, seq, tailFrom - 1, false, {
       rowsMax: TAIL_ROWS_MAX,
       bytesMax: READ_BYTES_MAX,
@@ -81,6 +81,6 @@ async function membershipRows(
     changes.push(...rows.filter((row) => row.m === row.seq));
     seq += rows.length;
   }
-  changes.push(...tail.filter((row) => row.m === row.seq && row.seq > version));
+  changes.push(...tail.filter((row) => row.m === row.seq && row.seq > reflected));
   return changes;
 }

@@ -290,8 +290,7 @@ export class Projector {
       const entry = actor.entryFor(user);
       if (entry !== undefined) edge.deliver({ t: 'conversation', user, entry });
     }
-    const receipts = actor.receiptsOf(cursors, write);
-    if (receipts !== undefined) edge.deliver(receipts);
+    for (const receipt of actor.receiptsOf(cursors, write)) edge.deliver(receipt);
     for (const request of requests) edge.answer(request, { t: 'ok', seq: undefined, members: undefined });
   }
 

@@ -46,6 +46,12 @@ const COUNTERS = {
   appendRows: ['carillon_append_rows_total', 'Rows committed to the log.'],
   appendFailures: ['carillon_append_failures_total', 'Batches that were not committed.'],
   overloaded: ['carillon_overloaded_total', 'Requests refused because a mailbox was full.'],
+  presenceChanges: ['carillon_presence_changes_total', 'Times that a watched user came or went.'],
+  lastSeenWrites: ['carillon_last_seen_writes_total', 'Users whose time of being online was written.'],
+  lastSeenDropped: [
+    'carillon_last_seen_dropped_total',
+    'Users whose time of being online was not written: too many at once.',
+  ],
   refusedUpgrades: ['carillon_refused_upgrades_total', 'Connections refused before they became sockets.'],
 } as const;
 
@@ -54,6 +60,7 @@ const GAUGES = {
   sessions: ['carillon_sessions', 'Sessions that said hello.'],
   pullSockets: ['carillon_pull_mode_sockets', 'Sockets too slow to be pushed to, which pull instead.'],
   actors: ['carillon_actors_active', 'Conversations in memory.'],
+  watchedUsers: ['carillon_watched_users', 'Users whose presence somebody watches, told by this node.'],
   mailboxBytes: ['carillon_mailbox_bytes', 'Bytes of requests waiting in the mailboxes of all actors.'],
 } as const;
 

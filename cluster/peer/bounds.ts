@@ -31,8 +31,9 @@ export const PEER_BOUNDS = {
   /** A `read` is answered only when it fails: how long it can still be redirected. */
   readKeptMs: 2_000,
   requestTickMs: 250,
-  /** Redirects of one request that are followed at once; then it waits for its next re-send. */
+  /** Redirects of one request that are followed at once; then it waits a little each time. */
   redirectsMax: 4,
+  redirectAgainMs: 250,
   routesMax: 65_536,
   /** Announcements of an edge that an owner has not acknowledged. */
   announcementsMax: 65_536,
@@ -49,7 +50,7 @@ export const PEER_BOUNDS = {
   /** Conversations sent to an edge and not acknowledged; beyond it a loss is repaired by reading the inboxes. */
   sentMax: 65_536,
   repairHeadsMax: 16_384,
-  /** Membership changes of one edge whose answers are kept for a re-send. */
+  /** Changes of members and prefs of one edge whose answers are kept for a re-send. */
   answeredChangesMax: 1_024,
   /** How long a new owner waits for the snapshots of live edges. */
   snapshotWaitMs: 500,

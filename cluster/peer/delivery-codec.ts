@@ -6,12 +6,13 @@
  * A set names users: it goes once per change and not per event, so their names cost little, and no table of handles
  * has to be kept in step between two processes that lose packets. Arrays: set number, the number that it replaces
  * (0: none), conv, version, users; forget numbers; head conv, user, seq, n, unread; entry user, entry; receipt set,
- * items; typing set, user, on.
+ * items; cursor conv, item; typing set, user, on.
  */
 import type { Entry, Preview, Role } from '../../src/core/entry.ts';
 import { shownPrefs } from '../../src/core/prefs.ts';
 import type {
   Audience,
+  CursorDelivery,
   EntryDelivery,
   HeadDelivery,
   MessageDelivery,
@@ -36,6 +37,7 @@ import {
   isCount,
   isFlag,
   isOptional,
+  isReceipt,
   isReceipts,
   isText,
   isUser,
@@ -131,7 +133,7 @@ export function readHead(bytes: Uint8Array, start: number, end: number): HeadDel
 
 export function writeEntry(sink: FrameSink, { user, entry }: EntryDelivery): void {
   const { conv, kind, title, peer, role, removed, head, n, ts, read, unread, preview } = entry;
-  const { mute, pin, archive, set } = entry;
+  const { mute, pin, archive, set, mentions } = entry;
   const shown = preview && [preview.seq, preview.from, preview.kind, preview.text];
   writeFields(sink, FRAME.entry, [
     user,
@@ -151,6 +153,7 @@ export function writeEntry(sink: FrameSink, { user, entry }: EntryDelivery): voi
     pin,
     archive,
     set,
+    mentions,
   ]);
 }
 
@@ -166,6 +169,17 @@ export function readReceipt(
 ): { readonly set: number; readonly items: readonly Receipt[] } | undefined {
   const [set, items] = readFields(bytes, start, end) ?? [];
   return isCount(set) && isReceipts(items) ? { set, items } : undefined;
+}
+
+/** To one user. */
+export function writeCursor(sink: FrameSink, { conv, item }: CursorDelivery): void {
+  writeFields(sink, FRAME.cursor, [conv, item]);
+}
+
+export function readCursor(bytes: Uint8Array, start: number, end: number): CursorDelivery | undefined {
+  const [conv, item] = readFields(bytes, start, end) ?? [];
+  if (!isConv(conv) || !isReceipt(item)) return undefined;
+  return { t: 'cursor', conv, user: item[0], item };
 }
 
 export function writeTyping(sink: FrameSink, set: number, { user, on }: TypingDelivery): void {
@@ -193,8 +207,9 @@ export function readEntry(bytes: Uint8Array, start: number, end: number): EntryD
     return undefined;
   const preview = shown === undefined || shown === null ? undefined : previewOf(shown);
   if (preview === 'malformed') return undefined;
-  const [mute, pin, archive, set] = prefs;
-  if (!isOptional(mute, isCount) || !isOptional(set, isCount)) return undefined;
+  const [mute, pin, archive, set, mentions] = prefs;
+  if (!isOptional(mute, isCount) || !isOptional(set, isCount) || !isOptional(mentions, isCount))
+    return undefined;
   if (!isOptional(pin, isFlag) || !isOptional(archive, isFlag)) return undefined;
   const entry: Entry = {
     conv,
@@ -211,6 +226,7 @@ export function readEntry(bytes: Uint8Array, start: number, end: number): EntryD
     preview,
     ...(typeof set === 'number' &&
       shownPrefs({ mute: mute ?? 0, pin: pin ?? false, archive: archive ?? false, at: set })),
+    ...(typeof mentions === 'number' && { mentions }),
   };
   return { t: 'conversation', user, entry };
 }

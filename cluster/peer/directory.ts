@@ -5,6 +5,8 @@ import type { EdgePeer } from './edge-peer.ts';
 export interface Directory {
   /** The edges at which the user has a session. */
   edgesOf(user: UserId): readonly EdgePeer[];
+  /** Whether there is one. */
+  has(user: UserId): boolean;
   edges(): Iterable<EdgePeer>;
 }
 
@@ -30,6 +32,16 @@ export class FlowDirectory implements Directory {
     const at: EdgePeer[] = [];
     for (const edge of this.#edges.values()) if (edge.users.has(user)) at.push(edge);
     return at;
+  }
+
+  has(user: UserId): boolean {
+    for (const edge of this.#edges.values()) if (edge.users.has(user)) return true;
+    return false;
+  }
+
+  /** One who is at several edges comes several times. */
+  *users(): Generator<UserId> {
+    for (const edge of this.#edges.values()) yield* edge.users;
   }
 
   add(edge: EdgePeer): void {

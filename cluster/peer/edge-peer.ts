@@ -21,7 +21,7 @@ export class EdgePeer {
   lastSet = 0;
   /** Users of a snapshot whose last part is still to come. */
   #incoming: Set<UserId> | undefined;
-  /** Membership changes taken in, and how they were answered; the oldest first. */
+  /** Changes taken in, and how they were answered; the oldest first. */
   readonly #changes = new Map<number, Answer | undefined>();
   readonly #changesMax: number;
 
@@ -50,7 +50,7 @@ export class EdgePeer {
   }
 
   /**
-   * A membership change done twice may undo what was done between. `new`: it is to be done; else it is under way
+   * A change done twice may undo what was done between. `new`: it is to be done; else it is under way
    * (undefined) or answered.
    */
   takeChange({ ticket, isResend }: RemoteRequest): Answer | undefined | 'new' {

@@ -1,6 +1,7 @@
 /** The types of the frames that go over a link, and what is common to those that are msgpack arrays. */
 import { isName, isUuid } from '../../src/core/ids.ts';
 import type { Receipt } from '../../src/core/requests.ts';
+import { VISIBILITIES, type Visibility } from '../../src/core/users.ts';
 import { packFrame, unpackFields } from '../../src/protocol/msgpack.ts';
 import { scanMsgpack } from '../../src/protocol/msgpack-scan.ts';
 import { type FrameSink, writeFrame } from './flow-sender.ts';
@@ -13,6 +14,8 @@ export const FRAME = {
   announce: 0x03,
   depart: 0x04,
   snapshot: 0x05,
+  watch: 0x06,
+  unwatch: 0x07,
   // owner to edge
   ack: 0x41,
   page: 0x42,
@@ -27,6 +30,9 @@ export const FRAME = {
   snapshotWanted: 0x4b,
   receipt: 0x4c,
   typing: 0x4d,
+  cursor: 0x4e,
+  settings: 0x4f,
+  state: 0x50,
 } as const;
 
 export type FrameType = (typeof FRAME)[keyof typeof FRAME];
@@ -66,10 +72,14 @@ export function isConv(value: unknown): value is string {
 export function isUsers(value: unknown): value is string[] {
   return Array.isArray(value) && value.every(isUser);
 }
+export function isReceipt(value: unknown): value is Receipt {
+  return Array.isArray(value) && isUser(value[0]) && isCount(value[1]) && isCount(value[2]);
+}
 export function isReceipts(value: unknown): value is Receipt[] {
-  return (
-    Array.isArray(value) && value.every((item) => isUser(item?.[0]) && isCount(item[1]) && isCount(item[2]))
-  );
+  return Array.isArray(value) && value.every(isReceipt);
+}
+export function isVisibility(value: unknown): value is Visibility {
+  return VISIBILITIES.includes(value as Visibility);
 }
 /** Absent, or of the kind that `is` tells. */
 export function isOptional<T>(

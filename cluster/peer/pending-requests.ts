@@ -1,11 +1,11 @@
 import type { ConversationId, NodeId } from '../../src/core/ids.ts';
-import type { ConversationRequest } from '../../src/core/requests.ts';
+import type { NodeRequest } from '../../src/core/requests.ts';
 import type { PeerBounds } from './bounds.ts';
 
 /** A request that its owner has not answered. */
 export class Pending {
   readonly ticket: number;
-  readonly request: ConversationRequest;
+  readonly request: NodeRequest;
   /** Monotonic ms. */
   readonly submittedAt: number;
   owner: NodeId;
@@ -17,7 +17,7 @@ export class Pending {
   /** The lowest ordinal of its session's sends before it that was refused since it was sent: no base may be higher. */
   baseMax = Number.POSITIVE_INFINITY;
 
-  constructor(ticket: number, request: ConversationRequest, owner: NodeId, now: number) {
+  constructor(ticket: number, request: NodeRequest, owner: NodeId, now: number) {
     this.ticket = ticket;
     this.request = request;
     this.owner = owner;
@@ -39,7 +39,8 @@ export class Pending {
       case 'delivered':
       case 'typing':
       case 'receipts':
-      case 'prefs': // it may have, and does no harm when it comes again
+      case 'prefs': // they may have, and do no harm when they come again
+      case 'settings':
         return false;
     }
   }
@@ -64,7 +65,7 @@ export class PendingRequests {
   }
 
   /** undefined: there is no room. */
-  add(request: ConversationRequest, owner: NodeId, now: number): Pending | undefined {
+  add(request: NodeRequest, owner: NodeId, now: number): Pending | undefined {
     const { requestsMax, requestBytesMax } = this.#bounds;
     if (this.#byTicket.size >= requestsMax || this.#bytes + request.bytes > requestBytesMax) return undefined;
     const pending = new Pending(++this.#lastTicket, request, owner, now);

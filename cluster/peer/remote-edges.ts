@@ -1,19 +1,25 @@
 import type { Bus } from '../../src/core/cluster-ports.ts';
 import type { Entry } from '../../src/core/entry.ts';
+import { homeOf } from '../../src/core/users.ts';
+import type { OnlineUsers } from '../users/user-hub.ts';
 import type { ConversationId, NodeId, UserId } from '../../src/core/ids.ts';
 import type { EdgeLink, Logger, OwnerLink, System } from '../../src/core/ports.ts';
 import type {
   Answer,
   Audience,
-  ConversationRequest,
   Delivery,
+  EntryDelivery,
+  HeadDelivery,
   MessageDelivery,
+  NodeRequest,
   ReceiptDelivery,
+  SettingsDelivery,
   TypingDelivery,
 } from '../../src/core/requests.ts';
 import { writeAnswer, writeRedirect } from './answer-codec.ts';
 import { PEER_BOUNDS, type PeerBounds } from './bounds.ts';
 import {
+  writeCursor,
   writeEntry,
   writeEvent,
   writeForget,
@@ -23,16 +29,17 @@ import {
   writeTyping,
 } from './delivery-codec.ts';
 import { type Directory, FlowDirectory } from './directory.ts';
-import { EdgePeer } from './edge-peer.ts';
+import type { EdgePeer } from './edge-peer.ts';
 import { FRAME } from './frame.ts';
 import { NewsMemory } from './news-memory.ts';
 import type { LinkListener, PeerLink } from './peer-link.ts';
 import { PeerLinks } from './peer-links.ts';
 import type { PeerMetrics } from './peer-metrics.ts';
-import { readSnapshot, readUsers, writeSnapshotWanted } from './presence-codec.ts';
+import { writeSettings, writeSnapshotWanted, writeState } from './presence-codec.ts';
 import { type EdgeRecipients, RecipientsCache } from './recipients.ts';
 import { readRequest, readSend, type RemoteRequest } from './request-codec.ts';
 import { edgeSubject, ownerSubject } from './subjects.ts';
+import { onlineUsers, type Users, Whereabouts } from './whereabouts.ts';
 
 export interface RemoteEdgesOptions {
   /** The sequencer's id: that of its term. */
@@ -46,7 +53,7 @@ export interface RemoteEdgesOptions {
 }
 
 /** The conversations of this process, as its edges need them. */
-export interface Conversations extends OwnerLink {
+export interface Conversations extends Pick<OwnerLink, 'submit' | 'announce'> {
   /** A conversation in memory as the user sees it; undefined: it is not in memory, or the user never was a member. */
   entryOf(conv: ConversationId, user: UserId): Entry | undefined;
   /** Whom the conversation was given to: a request that comes for the first time is sent there unread. */
@@ -66,6 +73,8 @@ export class RemoteEdges implements EdgeLink, LinkListener {
   readonly #news: NewsMemory;
   readonly #listed = new Set<string>();
   #conversations: Conversations | undefined;
+  readonly #whereabouts: Whereabouts;
+  #users: Users | undefined;
   #waiting: (() => void)[] = [];
 
   constructor(options: RemoteEdgesOptions) {
@@ -79,6 +88,17 @@ export class RemoteEdges implements EdgeLink, LinkListener {
     this.#news = new NewsMemory(bounds, this.#recipients, metrics, {
       entryOf: (conv, user) => this.#inUse().entryOf(conv, user),
       announce: (user) => this.#inUse().announce(user),
+    });
+    this.#whereabouts = new Whereabouts({
+      system,
+      metrics,
+      bounds,
+      directory: this.#directory,
+      recipients: this.#recipients,
+      news: this.#news,
+      announce: (user) => this.#inUse().announce(user),
+      users: () => this.#users,
+      known: () => this.#settle(),
     });
     this.#links = new PeerLinks({
       self: id,
@@ -99,8 +119,14 @@ export class RemoteEdges implements EdgeLink, LinkListener {
   }
 
   /** Owners and edges know one another: to be called in the turn of the construction. */
-  useConversations(conversations: Conversations): void {
+  useConversations(conversations: Conversations, users?: Users): void {
     this.#conversations = conversations;
+    this.#users = users;
+  }
+
+  /** The users at all edges. */
+  get online(): OnlineUsers {
+    return onlineUsers(this.#directory, () => this.#allKnown);
   }
 
   /** The edges that live, where a list of them is kept; those not on it come by contact. */
@@ -130,7 +156,7 @@ export class RemoteEdges implements EdgeLink, LinkListener {
   }
 
   /** The request belongs to another owner. */
-  redirect(request: ConversationRequest, owner: NodeId): void {
+  redirect(request: NodeRequest, owner: NodeId): void {
     const edge = this.#directory.get(request.edge);
     if (edge === undefined) return;
     const ticket = ticketOf(request);
@@ -152,22 +178,41 @@ export class RemoteEdges implements EdgeLink, LinkListener {
 
   // --- what the owner says ---
 
-  answer(request: ConversationRequest, answer: Answer): void {
+  answer(request: NodeRequest, answer: Answer): void {
     const edge = this.#directory.get(request.edge);
     if (edge === undefined) return; // gone, and its sessions with it
     const ticket = ticketOf(request);
-    if (request.t === 'members' && request.change !== undefined) edge.changeAnswered(ticket, answer);
+    if (isChange(request)) edge.changeAnswered(ticket, answer);
     writeAnswer(edge.link, ticket, answer);
   }
 
   deliver(delivery: Delivery): void {
-    if (delivery.t === 'message') return this.#event(delivery);
-    if (delivery.t === 'receipt' || delivery.t === 'typing') return this.#toSets(delivery);
+    switch (delivery.t) {
+      case 'message':
+        return this.#event(delivery);
+      case 'receipt':
+      case 'typing':
+        return this.#toSets(delivery);
+      case 'state': {
+        const edge = this.#directory.get(delivery.edge);
+        if (edge !== undefined) writeState(edge.link, delivery.state);
+        return;
+      }
+      case 'cursor': // a client says it again until it is told
+        for (const edge of this.#directory.edgesOf(delivery.user)) writeCursor(edge.link, delivery);
+        return;
+      default:
+        return this.#toUser(delivery);
+    }
+  }
+
+  #toUser(delivery: HeadDelivery | EntryDelivery | SettingsDelivery): void {
     const { user } = delivery;
-    const conv = delivery.t === 'head' ? delivery.conv : delivery.entry.conv;
+    const conv = subjectOf(delivery);
     this.#news.told(user, conv, this.#options.system.monotonic(), !this.#allKnown);
     for (const edge of this.#directory.edgesOf(user)) {
       if (delivery.t === 'head') writeHead(edge.link, delivery);
+      else if (delivery.t === 'settings') writeSettings(edge.link, delivery);
       else writeEntry(edge.link, delivery);
       edge.note(conv, user);
     }
@@ -211,14 +256,13 @@ export class RemoteEdges implements EdgeLink, LinkListener {
   // --- links ---
 
   opened(link: PeerLink): void {
-    this.#directory.add(new EdgePeer(link, this.#bounds));
+    this.#whereabouts.opened(link);
   }
 
   closed(link: PeerLink): void {
     const edge = this.#directory.get(link.peer);
     if (edge?.link !== link) return;
-    this.#directory.remove(edge);
-    this.#recipients.edgeGone(edge);
+    this.#whereabouts.gone(edge);
     this.#settle();
   }
 
@@ -244,6 +288,7 @@ export class RemoteEdges implements EdgeLink, LinkListener {
     edge.setsEpoch++;
     if (!edge.isKnown) writeSnapshotWanted(link); // that this was asked may be among the lost
     this.#news.repair(edge);
+    this.#users?.tellAgain(link.peer);
   }
 
   acknowledged(link: PeerLink, seq: number): void {
@@ -264,14 +309,8 @@ export class RemoteEdges implements EdgeLink, LinkListener {
         return this.#request(edge, readSend(edge.link.peer, bytes, start, end));
       case FRAME.request:
         return this.#request(edge, readRequest(edge.link.peer, bytes, start, end));
-      case FRAME.announce:
-        return this.#announce(edge, readUsers(bytes, start, end));
-      case FRAME.depart:
-        return this.#depart(edge, readUsers(bytes, start, end));
-      case FRAME.snapshot:
-        return this.#snapshot(edge, readSnapshot(bytes, start, end));
       default:
-        return false;
+        return this.#whereabouts.take(edge, type, bytes, start, end) ?? false;
     }
   }
 
@@ -284,7 +323,7 @@ export class RemoteEdges implements EdgeLink, LinkListener {
       writeRedirect(edge.link, request.ticket, other);
       return true;
     }
-    if (request.t === 'members' && request.change !== undefined) {
+    if (isChange(request)) {
       const change = edge.takeChange(request);
       if (change !== 'new') {
         if (change !== undefined) writeAnswer(edge.link, request.ticket, change);
@@ -293,56 +332,6 @@ export class RemoteEdges implements EdgeLink, LinkListener {
     }
     conversations.submit(request);
     return true;
-  }
-
-  // --- who is where ---
-
-  #announce(edge: EdgePeer, users: readonly UserId[] | undefined): boolean {
-    if (users === undefined) return false;
-    for (const user of users) {
-      this.#place(edge, user);
-      this.#tell(edge, user);
-    }
-    this.#countUsers();
-    return true;
-  }
-
-  /** False: the user was known to be there. */
-  #place(edge: EdgePeer, user: UserId): boolean {
-    if (edge.users.has(user)) return false;
-    edge.users.add(user);
-    this.#recipients.online(user, edge);
-    return true;
-  }
-
-  /** The user has registered there, and reads or will read the inbox: what that may not show is told now. */
-  #tell(edge: EdgePeer, user: UserId): void {
-    const now = this.#options.system.monotonic();
-    const since = edge.wasKnown ? now - this.#bounds.rememberMs : Number.NEGATIVE_INFINITY;
-    this.#news.tell(edge, user, since);
-    this.#inUse().announce(user);
-  }
-
-  #depart(edge: EdgePeer, users: readonly UserId[] | undefined): boolean {
-    if (users === undefined) return false;
-    for (const user of users) if (edge.users.delete(user)) this.#recipients.offline(user, edge);
-    this.#countUsers();
-    return true;
-  }
-
-  #snapshot(edge: EdgePeer, part: ReturnType<typeof readSnapshot>): boolean {
-    if (part === undefined) return false;
-    for (const user of part.users) if (this.#place(edge, user)) this.#tell(edge, user);
-    this.#countUsers();
-    const gone = edge.takeSnapshot(part);
-    if (gone === undefined) return true;
-    this.#depart(edge, gone);
-    this.#settle();
-    return true;
-  }
-
-  #countUsers(): void {
-    this.#options.metrics.gauges.onlineUsers = this.#directory.onlineUsers;
   }
 
   /** Whether every listed edge has said who is there. */
@@ -363,7 +352,18 @@ export class RemoteEdges implements EdgeLink, LinkListener {
   }
 }
 
+/** Whether it may undo what was done between, if it is done twice. */
+function isChange(request: NodeRequest): boolean {
+  return request.t === 'prefs' || (request.t === 'members' && request.change !== undefined);
+}
+
+/** What is to be told anew if it is lost: of what is no conversation nothing is known here, so inboxes are read. */
+function subjectOf(delivery: HeadDelivery | EntryDelivery | SettingsDelivery): ConversationId {
+  if (delivery.t === 'settings') return homeOf(delivery.user);
+  return delivery.t === 'head' ? delivery.conv : delivery.entry.conv;
+}
+
 /** Requests come back as the objects that they were read into. */
-function ticketOf(request: ConversationRequest): number {
+function ticketOf(request: NodeRequest): number {
   return (request as RemoteRequest).ticket;
 }

@@ -2,22 +2,12 @@ import type { Bus } from '../../src/core/cluster-ports.ts';
 import { ERRORS } from '../../src/core/errors.ts';
 import type { ConversationId, NodeId, UserId } from '../../src/core/ids.ts';
 import type { EdgeLink, Logger, OwnerLink, System, Timer } from '../../src/core/ports.ts';
-import { type Audience, type ConversationRequest, isFleeting } from '../../src/core/requests.ts';
+import { isFleeting, type NodeRequest } from '../../src/core/requests.ts';
 import { OVERLOADED_RETRY_MS, refuse, UNAVAILABLE_RETRY_MS } from '../refusals.ts';
 import { Announcements } from './announcements.ts';
 import { readAck, readAnswer, readPage, readRedirect, type TicketedAnswer } from './answer-codec.ts';
 import { PEER_BOUNDS, type PeerBounds } from './bounds.ts';
-import {
-  eventSet,
-  isEvent,
-  readEntry,
-  readEvent,
-  readForget,
-  readHead,
-  readReceipt,
-  readSet,
-  readTyping,
-} from './delivery-codec.ts';
+import { Deliveries } from './deliveries.ts';
 import { FRAME } from './frame.ts';
 import type { LinkListener, PeerLink } from './peer-link.ts';
 import { PeerLinks } from './peer-links.ts';
@@ -28,6 +18,7 @@ import { writeRequest } from './request-codec.ts';
 import { ResyncQueue } from './resync-queue.ts';
 import { Routes } from './routes.ts';
 import { edgeSubject, ownerSubject } from './subjects.ts';
+import { Watching } from './watching.ts';
 
 export interface RemoteOwnersOptions {
   /** The edge's id: a UUID of this term. */
@@ -59,8 +50,8 @@ export class RemoteOwners implements OwnerLink, LinkListener {
   readonly #pending: PendingRequests;
   readonly #announcements: Announcements;
   readonly #resyncs: ResyncQueue;
-  /** The recipient sets of each owner, by their numbers. */
-  readonly #sets = new Map<PeerLink, Map<number, Audience>>();
+  readonly #deliveries: Deliveries;
+  readonly #watching: Watching;
   readonly #ticker: Timer;
 
   constructor(options: RemoteOwnersOptions) {
@@ -74,6 +65,8 @@ export class RemoteOwners implements OwnerLink, LinkListener {
     this.#announcements = new Announcements({ system, bounds, resync });
     const isOnline = (user: UserId): boolean => this.#announcements.isOnline(user);
     this.#resyncs = new ResyncQueue({ system, metrics, bounds, resync: options.resync, isOnline });
+    this.#deliveries = new Deliveries({ ...options, bounds });
+    this.#watching = new Watching({ ownerOf: options.ownerOf, link: (node) => this.#links.get(node) });
     this.#links = new PeerLinks({
       self: id,
       ownSubject: edgeSubject(id),
@@ -95,6 +88,7 @@ export class RemoteOwners implements OwnerLink, LinkListener {
     for (const gone of this.#routes.live) if (!next.has(gone)) this.#links.close(gone);
     this.#routes.useLive(next);
     for (const node of next) this.#links.pin(node);
+    this.#watching.look();
     this.#tick();
   }
 
@@ -103,7 +97,7 @@ export class RemoteOwners implements OwnerLink, LinkListener {
     return this.#pending.size;
   }
 
-  submit(request: ConversationRequest): void {
+  submit(request: NodeRequest): void {
     const { bus, system } = this.#options;
     const owner = this.#routes.ownerOf(request.conv);
     if (!bus.connected || owner === undefined || this.#links.get(owner) === undefined) {
@@ -141,6 +135,14 @@ export class RemoteOwners implements OwnerLink, LinkListener {
     this.#resyncs.remove(user);
   }
 
+  watch(user: UserId): void {
+    this.#watching.watch(user);
+  }
+
+  unwatch(user: UserId): void {
+    this.#watching.unwatch(user);
+  }
+
   stop(): void {
     this.#ticker.cancel();
     this.#resyncs.stop();
@@ -150,19 +152,20 @@ export class RemoteOwners implements OwnerLink, LinkListener {
   // --- links ---
 
   opened(link: PeerLink): void {
-    this.#sets.set(link, new Map());
+    this.#deliveries.opened(link);
     this.#announcements.opened(link);
+    this.#watching.again(link);
   }
 
   closed(link: PeerLink): void {
-    this.#sets.delete(link);
+    this.#deliveries.closed(link);
     this.#announcements.closed(link);
     for (const pending of this.#pending.all()) if (pending.owner === link.peer) pending.flow = 0;
   }
 
   /** The owner forgot this edge, and with it what it owed. */
   incomingReset(link: PeerLink): void {
-    this.#sets.get(link)?.clear();
+    this.#deliveries.reset(link);
     this.#resyncAll();
   }
 
@@ -174,11 +177,13 @@ export class RemoteOwners implements OwnerLink, LinkListener {
   outgoingReset(link: PeerLink): void {
     this.#announcements.lost(link);
     this.#announcements.again(link);
+    this.#watching.again(link);
     this.#sendAgain(link.peer);
   }
 
   outgoingLost(link: PeerLink): void {
     this.#announcements.lost(link); // the owner asks for a snapshot
+    this.#watching.again(link);
     this.#sendAgain(link.peer);
   }
 
@@ -195,8 +200,6 @@ export class RemoteOwners implements OwnerLink, LinkListener {
   /** False: the frame is not understood. */
   #take(link: PeerLink, type: number, bytes: Uint8Array, start: number, end: number): boolean {
     switch (type) {
-      case FRAME.event:
-        return this.#event(link, bytes, start, end);
       case FRAME.ack:
         return this.#answer(link, readAck(bytes, start, end));
       case FRAME.page:
@@ -205,80 +208,14 @@ export class RemoteOwners implements OwnerLink, LinkListener {
         return this.#answer(link, readAnswer(bytes, start, end));
       case FRAME.redirect:
         return this.#redirect(link, readRedirect(bytes, start, end));
-      case FRAME.receipt:
-        return this.#receipt(link, readReceipt(bytes, start, end));
-      case FRAME.typing:
-        return this.#typing(link, readTyping(bytes, start, end));
-      case FRAME.set:
-        return this.#set(link, readSet(bytes, start, end));
-      case FRAME.forget:
-        return this.#forget(link, readForget(bytes, start, end));
-      case FRAME.head:
-        return this.#deliver(readHead(bytes, start, end));
-      case FRAME.entry:
-        return this.#deliver(readEntry(bytes, start, end));
       case FRAME.resync:
         return this.#resync(readUsers(bytes, start, end));
       case FRAME.snapshotWanted:
         this.#announcements.again(link);
         return true;
       default:
-        return false;
+        return this.#deliveries.take(link, type, bytes, start, end) ?? false;
     }
-  }
-
-  #event(link: PeerLink, bytes: Uint8Array, start: number, end: number): boolean {
-    if (!isEvent(bytes, start, end)) return false;
-    const audience = this.#audienceOf(link, eventSet(bytes, start));
-    if (audience !== undefined)
-      this.#options.edge.deliver(readEvent(this.#options.id, audience, bytes, start, end));
-    return true;
-  }
-
-  #receipt(link: PeerLink, receipt: ReturnType<typeof readReceipt>): boolean {
-    if (receipt === undefined) return false;
-    const { set, items } = receipt;
-    const audience = this.#audienceOf(link, set);
-    if (audience !== undefined)
-      this.#options.edge.deliver({ t: 'receipt', conv: audience.conv, audience, items });
-    return true;
-  }
-
-  #typing(link: PeerLink, typing: ReturnType<typeof readTyping>): boolean {
-    if (typing === undefined) return false;
-    const { set, user, on } = typing;
-    const audience = this.#audienceOf(link, set);
-    if (audience !== undefined)
-      this.#options.edge.deliver({ t: 'typing', conv: audience.conv, audience, user, on });
-    return true;
-  }
-
-  /** undefined: the set was lost with a part of the flow; the owner will tell of the conversation again. */
-  #audienceOf(link: PeerLink, set: number): Audience | undefined {
-    const audience = this.#sets.get(link)?.get(set);
-    if (audience === undefined) this.#options.metrics.counts.unknownSets++;
-    return audience;
-  }
-
-  #set(link: PeerLink, set: ReturnType<typeof readSet>): boolean {
-    const sets = this.#sets.get(link);
-    if (set === undefined || sets === undefined) return false;
-    sets.delete(set.replaces);
-    if (sets.size >= this.#bounds.audiencesMax) return false; // more than an owner keeps
-    sets.set(set.number, set.audience);
-    return true;
-  }
-
-  #forget(link: PeerLink, number: number | undefined): boolean {
-    if (number === undefined) return false;
-    this.#sets.get(link)?.delete(number);
-    return true;
-  }
-
-  #deliver(delivery: ReturnType<typeof readHead> | ReturnType<typeof readEntry>): boolean {
-    if (delivery === undefined) return false;
-    this.#options.edge.deliver(delivery);
-    return true;
   }
 
   #resync(users: readonly UserId[] | undefined): boolean {
@@ -317,9 +254,9 @@ export class RemoteOwners implements OwnerLink, LinkListener {
     this.#options.metrics.counts.redirects++;
     const { conv } = pending.request;
     const isKnown = this.#routes.redirect(conv, redirect.owner);
-    // Round and round, or to one who is not known yet: it waits for its next re-send.
-    if (!isKnown || ++pending.redirects > this.#bounds.redirectsMax) pending.flow = 0;
-    else this.#sendConversation(conv);
+    // Round and round, or to one who is not known yet: it is sent again soon.
+    if (isKnown && ++pending.redirects <= this.#bounds.redirectsMax) this.#sendConversation(conv);
+    else this.#sendLater(pending);
     return true;
   }
 
@@ -333,6 +270,13 @@ export class RemoteOwners implements OwnerLink, LinkListener {
     pending.flow = link.flow;
     pending.seq = link.openSeq;
     if (isResend) this.#options.metrics.counts.requestsResent++;
+  }
+
+  /** Soon: who is alive changes by the quarter of a second. */
+  #sendLater(pending: Pending): void {
+    const { resendAfterMs, redirectAgainMs } = this.#bounds;
+    pending.flow = 0;
+    pending.sentAt = this.#options.system.monotonic() - resendAfterMs + redirectAgainMs;
   }
 
   /** All that waits for this owner: something was lost. */

@@ -7,14 +7,15 @@
  *   2 u8 kind bytes   16 u64 session      32 u32 base        68 u32 bytes (for the mailbox's bound)
  *   3 u8 user bytes                                          72 user, device, kind, body
  *   4 u8 device bytes
+ * With FLAG_MENTIONS a u16 and so many bytes stand between kind and body: the names, with NUL between them.
  * The other requests are arrays: ticket, flags, t, session, id, conv, user, device, bytes, then their own fields.
  */
 import { Buffer } from 'node:buffer';
 import { isName, uuidFromBytes, uuidToBytes } from '../../src/core/ids.ts';
 import type {
-  ConversationRequest,
   CreateRequest,
   MemberChange,
+  NodeRequest,
   RequestBase,
   SendRequest,
 } from '../../src/core/requests.ts';
@@ -30,6 +31,7 @@ import {
   isText,
   isUser,
   isUsers,
+  isVisibility,
   readFields,
   writeFields,
 } from './frame.ts';
@@ -41,17 +43,18 @@ export interface Ticketed {
   /** It was sent to an owner before, this one or another. */
   readonly isResend: boolean;
 }
-export type RemoteRequest = ConversationRequest & Ticketed;
+export type RemoteRequest = NodeRequest & Ticketed;
 
 const SEND_HEADER_BYTES = 72;
 const FLAG_TEXT = 1;
 const FLAG_RETRY = 2;
 const FLAG_RESEND = 4;
+const FLAG_MENTIONS = 8;
 
 /** `base` goes in the place of the request's own: a re-send has a later one. */
 export function writeRequest(
   sink: FrameSink,
-  request: ConversationRequest,
+  request: NodeRequest,
   ticket: number,
   isResend: boolean,
   base: number,
@@ -74,7 +77,9 @@ function writeSend(
 ): void {
   const { user, device, body } = request;
   const kindBytes = request.kind === 'text' ? 0 : Buffer.byteLength(request.kind);
-  const bodyAt = SEND_HEADER_BYTES + user.length + device.length + kindBytes;
+  const names = request.mentions?.join('\0');
+  const namesAt = SEND_HEADER_BYTES + user.length + device.length + kindBytes;
+  const bodyAt = namesAt + (names === undefined ? 0 : 2 + names.length);
   const at = sink.reserve(bodyAt + body.length);
   const bytes = sink.buffer;
   bytes[at] = FRAME.send;
@@ -82,7 +87,8 @@ function writeSend(
   bytes[at + 1] =
     (request.text ? FLAG_TEXT : 0) |
     (request.retry || isResend ? FLAG_RETRY : 0) |
-    (isResend ? FLAG_RESEND : 0);
+    (isResend ? FLAG_RESEND : 0) |
+    (names === undefined ? 0 : FLAG_MENTIONS);
   bytes[at + 2] = kindBytes;
   bytes[at + 3] = user.length;
   bytes[at + 4] = device.length;
@@ -97,7 +103,12 @@ function writeSend(
   writeU32(bytes, at + 68, request.bytes);
   writeAscii(bytes, at + SEND_HEADER_BYTES, user);
   writeAscii(bytes, at + SEND_HEADER_BYTES + user.length, device);
-  if (kindBytes > 0) bytes.set(Buffer.from(request.kind), at + bodyAt - kindBytes);
+  if (kindBytes > 0) bytes.set(Buffer.from(request.kind), at + namesAt - kindBytes);
+  if (names !== undefined) {
+    bytes[at + namesAt] = names.length >> 8;
+    bytes[at + namesAt + 1] = names.length;
+    writeAscii(bytes, at + namesAt + 2, names);
+  }
   bytes.set(body, at + bodyAt);
 }
 
@@ -114,8 +125,13 @@ export function readSend(
   const userAt = start + SEND_HEADER_BYTES;
   const deviceAt = userAt + (bytes[start + 3] as number);
   const kindAt = deviceAt + (bytes[start + 4] as number);
-  const bodyAt = kindAt + kindBytes;
-  if (bodyAt > end) return undefined;
+  const namesAt = kindAt + kindBytes;
+  const hasNames = (flags & FLAG_MENTIONS) !== 0;
+  const namesBytes = hasNames ? (bytes[namesAt] as number) * 256 + (bytes[namesAt + 1] as number) : 0;
+  const bodyAt = namesAt + (hasNames ? 2 + namesBytes : 0);
+  if (!(bodyAt <= end)) return undefined;
+  const mentions = hasNames ? readAscii(bytes, namesAt + 2, bodyAt).split('\0') : undefined;
+  if (mentions?.every(isName) === false) return undefined;
   const user = readAscii(bytes, userAt, deviceAt);
   const device = readAscii(bytes, deviceAt, kindAt);
   if (!isName(user) || !isName(device)) return undefined;
@@ -129,9 +145,10 @@ export function readSend(
     device,
     bytes: readU32(bytes, start + 68),
     cmid: uuidFromBytes(bytes, start + 52),
-    kind: kindBytes === 0 ? 'text' : decoder.decode(bytes.subarray(kindAt, bodyAt)),
+    kind: kindBytes === 0 ? 'text' : decoder.decode(bytes.subarray(kindAt, namesAt)),
     body: new Uint8Array(bytes.subarray(bodyAt, end)), // it outlives the packet
     text: (flags & FLAG_TEXT) !== 0,
+    mentions,
     retry: (flags & FLAG_RETRY) !== 0,
     ordinal: readU32(bytes, start + 28),
     base: readU32(bytes, start + 32),
@@ -164,6 +181,8 @@ export function readRequest(
       return change === 'malformed' ? undefined : { t, ...base, change, ...ticketed };
     }
     case 'read':
+      if (!isCount(own[0]) || !isOptional(own[1], isFlag)) return undefined;
+      return { t, ...base, seq: own[0], isHidden: own[1] === true, ...ticketed };
     case 'delivered':
       return isCount(own[0]) ? { t, ...base, seq: own[0], ...ticketed } : undefined;
     case 'typing':
@@ -172,12 +191,14 @@ export function readRequest(
       return receiptsRequest(base, ticketed, own);
     case 'prefs':
       return prefsRequest(base, ticketed, own);
+    case 'settings':
+      return settingsRequest(base, ticketed, own);
     default:
       return undefined;
   }
 }
 
-function ownFields(request: Exclude<ConversationRequest, SendRequest>): unknown[] {
+function ownFields(request: Exclude<NodeRequest, SendRequest>): unknown[] {
   switch (request.t) {
     case 'create':
       return [request.kind, request.members, request.title];
@@ -190,6 +211,7 @@ function ownFields(request: Exclude<ConversationRequest, SendRequest>): unknown[
       return [change.op, change.op === 'role' ? change.roles : change.users];
     }
     case 'read':
+      return request.isHidden ? [request.seq, true] : [request.seq];
     case 'delivered':
       return [request.seq];
     case 'typing':
@@ -198,6 +220,8 @@ function ownFields(request: Exclude<ConversationRequest, SendRequest>): unknown[
       return [request.limit, request.seq, request.before];
     case 'prefs':
       return [request.mute, request.pin, request.archive];
+    case 'settings':
+      return [request.base, request.receipts, request.presence];
   }
 }
 
@@ -284,6 +308,23 @@ function prefsRequest(
     mute: mute ?? undefined,
     pin: pin ?? undefined,
     archive: archive ?? undefined,
+    ...ticketed,
+  };
+}
+
+function settingsRequest(
+  base: RequestBase,
+  ticketed: Ticketed,
+  [at, receipts, presence]: readonly unknown[],
+): RemoteRequest | undefined {
+  if (!isCount(at)) return undefined;
+  if (!isOptional(receipts, isFlag) || !isOptional(presence, isVisibility)) return undefined;
+  return {
+    t: 'settings',
+    ...base,
+    receipts: receipts ?? undefined,
+    presence: presence ?? undefined,
+    base: at,
     ...ticketed,
   };
 }

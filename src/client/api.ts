@@ -1,5 +1,5 @@
 import type { Entry, Role } from '../core/entry.ts';
-import type { Head, Message, Receipt, TypingEvent } from '../protocol/frames.ts';
+import type { Head, Message, PresenceEvent, Receipt, TypingEvent, UserPrefs } from '../protocol/frames.ts';
 import type { ClientError } from './errors.ts';
 import type { ConnectionState } from './link.ts';
 
@@ -14,6 +14,10 @@ export interface ClientEvents {
   receipt: Receipt;
   /** Somebody else began to type, or stopped: said so, sent it, or was not heard of for 6 s. */
   typing: TypingEvent;
+  /** How one is who is watched (`client.users.watch`): when the watch begins, and at each change. */
+  presence: PresenceEvent;
+  /** What the user has set for all conversations has changed, here or on another device. */
+  settings: UserPrefs;
   /** What is held of the conversation's log is no longer valid. */
   reset: { readonly conv: string };
   state: ConnectionState;
@@ -21,6 +25,13 @@ export interface ClientEvents {
   synced: undefined;
   /** An error that answers no request, and failures to renew the token. */
   error: ClientError;
+}
+
+export interface SendOptions {
+  /** `text` by default. */
+  readonly kind?: string;
+  /** Users at whom the message is aimed, up to 64; only members are told. */
+  readonly mentions?: readonly string[];
 }
 
 export interface MemberList {

@@ -12,7 +12,7 @@ import type {
   WireLimits,
 } from '../protocol/frames.ts';
 import { LIMITS } from '../protocol/limits.ts';
-import type { ClientEvents, MemberChange, MemberList, PrefsChange, ReceiptsRange } from './api.ts';
+import type * as api from './api.ts';
 import { Cursors } from './cursors.ts';
 import { Directory } from './directory.ts';
 import { Emitter } from './emitter.ts';
@@ -24,15 +24,18 @@ import { untilOnline } from './ready.ts';
 import { type Answers, type Request, Requests } from './requests.ts';
 import { sendProblem } from './send-check.ts';
 import { deviceId, nextAttempt } from './storage.ts';
-import { pageRest } from './sync.ts';
+import { Sync } from './sync.ts';
 import type { HistoryRange, Timeline, TimelineOptions } from './timeline.ts';
 import { Timelines } from './timelines.ts';
 import { Token } from './token.ts';
 import { Typing } from './typing.ts';
+import { Users } from './users.ts';
 
 /** A user's device, connected: sends until acked, keeps conversations and timelines up to date over reconnects. */
-export class Client extends Emitter<ClientEvents> {
+export class Client extends Emitter<api.ClientEvents> {
   readonly device: string;
+  /** Who is online, and what others may know of the user. */
+  readonly users: Users;
   readonly #settings: Settings;
   readonly #link: Link;
   readonly #requests: Requests;
@@ -42,13 +45,11 @@ export class Client extends Emitter<ClientEvents> {
   readonly #token: Token;
   readonly #timelines: Timelines;
   readonly #typing: Typing;
+  readonly #sync: Sync;
   #user = '';
   readonly #sender = () => ({ from: this.#user, device: this.device });
   #limits: WireLimits;
-  #cursor: string | undefined;
   #lastId = 0;
-  /** Tells the paging of this connection from one before. */
-  #syncEpoch = 0;
 
   /** `connect` makes one and starts it. */
   constructor(options: ClientOptions) {
@@ -83,6 +84,21 @@ export class Client extends Emitter<ClientEvents> {
     this.#directory = new Directory({ ...settings, changed, place });
     this.#cursors = new Cursors(system, send);
     this.#typing = new Typing(system, send, (event) => this.emit('typing', event));
+    this.#sync = new Sync({
+      page: (before, limit) => this.#call({ t: 'conversations', before, limit }),
+      take: (entry) => {
+        this.#directory.merge(entry);
+        this.#checkTimeline(entry.conv);
+      },
+      synced: () => this.emit('synced', undefined),
+      failed: (error) => this.emit('error', error),
+    });
+    this.users = new Users({
+      call: (frame) => this.#call(frame),
+      presence: (event) => this.emit('presence', event),
+      settings: (settings) => this.emit('settings', settings),
+      failed: (error) => this.emit('error', error),
+    });
     this.#timelines = new Timelines({
       system,
       sender: this.#sender,
@@ -125,15 +141,16 @@ export class Client extends Emitter<ClientEvents> {
    * takes. Rejects with a ClientError: `outbox_full` at once when too many are unacked, `invalid` and `too_large`
    * for a body that no server would take, and what the server refuses for good.
    */
-  send(conv: string, body: string | Uint8Array, options: { kind?: string } = {}): Promise<Placed> {
+  send(conv: string, body: string | Uint8Array, options: api.SendOptions = {}): Promise<Placed> {
     const { state } = this.#link;
-    const problem = sendProblem(conv, body, this.#limits.bodyBytesMax);
+    const problem = sendProblem(conv, body, options.mentions, this.#limits.bodyBytesMax);
     const refusal = state.is === 'closed' ? closedError(state) : problem;
     if (refusal !== undefined) return Promise.reject(refusal);
     const { system } = this.#settings;
     const cmid = uuidV7(system.now(), system.randomBytes(10));
     try {
-      const [outgoing, promise] = this.#outbox.add(conv, cmid, body, options.kind ?? 'text');
+      const { kind = 'text', mentions } = options;
+      const [outgoing, promise] = this.#outbox.add(conv, cmid, body, kind, mentions);
       this.#timelines.get(conv)?.sending(outgoing);
       this.#typing.sent(conv);
       return promise;
@@ -168,23 +185,23 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   /** Who the members are. */
-  async members(conv: string): Promise<MemberList> {
+  async members(conv: string): Promise<api.MemberList> {
     const { seq = 0, members = [] } = await this.#call({ t: 'members', conv });
     return { seq, members };
   }
 
   /** Changes who the members are; resolves with the seq of the change. */
-  async changeMembers(conv: string, change: MemberChange): Promise<number> {
+  async changeMembers(conv: string, change: api.MemberChange): Promise<number> {
     return (await this.#call({ t: 'members', conv, ...change })).seq ?? 0;
   }
 
   /** Other members' cursors, as far as the server has them by now. */
-  receipts(conv: string, range: ReceiptsRange = {}): Promise<ReceiptsPage> {
+  receipts(conv: string, range: api.ReceiptsRange = {}): Promise<ReceiptsPage> {
     return this.#call({ t: 'receipts', conv, ...range });
   }
 
   /** Mutes, pins or archives the conversation; resolves once that is durable, and all of the user's devices are told. */
-  async prefs(conv: string, change: PrefsChange): Promise<void> {
+  async prefs(conv: string, change: api.PrefsChange): Promise<void> {
     await this.#call({ t: 'prefs', conv, ...change });
   }
 
@@ -221,12 +238,11 @@ export class Client extends Emitter<ClientEvents> {
     return this.#directory.get(conv);
   }
 
-  /** Unread messages of all conversations. */
+  /** Unread messages of all conversations, … */
   get unread(): number {
     return this.#directory.unread;
   }
-
-  /** The same of those that are not muted now. */
+  /** … and of those that are not muted now. */
   get badge(): number {
     return this.#directory.badge(this.#settings.system.now());
   }
@@ -253,7 +269,7 @@ export class Client extends Emitter<ClientEvents> {
       token: await this.#token.read(),
       device: this.device,
       attempt: nextAttempt(storage, this.device, system.now()),
-      cursor: this.#cursor,
+      cursor: this.#sync.cursor,
       have: this.#timelines.have(),
     };
   }
@@ -275,28 +291,8 @@ export class Client extends Emitter<ClientEvents> {
     }
     this.#outbox.online();
     this.#requests.pump();
-    this.#sync(welcome).catch((error: unknown) => {
-      if (error instanceof ClientError) this.emit('error', error);
-      else throw error;
-    });
-  }
-
-  /** Pages the rest of what `welcome` began; the new cursor counts once all of it is here. */
-  async #sync(welcome: Welcome): Promise<void> {
-    const epoch = ++this.#syncEpoch;
-    const limit = LIMITS.conversationsLimitMax;
-    const isWhole = await pageRest(
-      welcome,
-      (before) => this.#call({ t: 'conversations', before, limit }),
-      (entry) => {
-        this.#directory.merge(entry);
-        this.#checkTimeline(entry.conv);
-      },
-      () => epoch !== this.#syncEpoch,
-    );
-    if (!isWhole) return;
-    this.#cursor = welcome.cursor;
-    this.emit('synced', undefined);
+    this.users.online(welcome.prefs);
+    this.#sync.begin(welcome);
   }
 
   #checkTimeline(conv: string): void {
@@ -305,18 +301,18 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   #offline(): void {
-    this.#syncEpoch++;
+    this.#sync.stop();
     this.#typing.offline();
+    this.users.offline();
     this.#requests.offline();
     this.#outbox.offline();
   }
 
   #stateIs(state: ConnectionState): void {
     if (state.is === 'closed') {
-      this.#syncEpoch++;
+      this.#offline();
       this.#token.stop();
       const error = closedError(state);
-      this.#requests.offline();
       this.#requests.fail(error);
       this.#outbox.fail(error);
       this.#cursors.stop();
@@ -342,6 +338,10 @@ export class Client extends Emitter<ClientEvents> {
         return this.emit('receipt', frame);
       case 'typing':
         return this.#typing.event(frame);
+      case 'presence':
+        return this.users.event(frame);
+      case 'prefs':
+        return this.users.settingsAre(frame);
       case 'reset':
         this.#timelines.get(frame.conv)?.reset();
         return this.emit('reset', { conv: frame.conv });

@@ -82,7 +82,7 @@ export class Directory {
   }
 
   conversation(event: ConversationEvent): void {
-    const { t: _, ...fields } = event;
+    const { t: _, badge: _badge, ...fields } = event;
     const known = this.#known.get(event.conv);
     if (event.kind !== undefined && event.role !== undefined && event.head !== undefined) {
       this.merge({ ...EMPTY, ...(fields as Partial<Entry>), conv: event.conv });
@@ -110,7 +110,12 @@ export class Directory {
     const isUnsure = isBehind && known.isUnsure === true;
     const { mute, pin, archive, set = 0 } = known.entry;
     const prefs = set > (entry.set ?? 0) ? { mute, pin, archive, set } : {};
-    this.#set({ entry: { ...entry, head, n, ts, preview, read, unread, ...prefs }, readN, isUnsure });
+    const { mentions } = head > entry.head ? known.entry : entry;
+    this.#set({
+      entry: { ...entry, head, n, ts, preview, read, unread, mentions, ...prefs },
+      readN,
+      isUnsure,
+    });
   }
 
   head(event: Head): void {
@@ -131,6 +136,7 @@ export class Directory {
     let { entry, readN, isUnsure = false } = known;
     const isSystem = message.kind.startsWith('sys.');
     const isOwn = message.from === this.#user && !isSystem;
+    const isMention = message.mentions?.includes(this.#user) === true && message.seq > entry.read;
     if (message.seq > entry.head) {
       const n = message.n > 0 || isSystem ? message.n : entry.n + 1;
       const isNext = entry.read === entry.head && message.seq === entry.head + 1;
@@ -141,6 +147,7 @@ export class Directory {
         n,
         ts: message.ts,
         preview: isSystem ? entry.preview : preview(message),
+        mentions: isMention ? (entry.mentions ?? 0) + 1 : entry.mentions,
       };
     }
     if (isOwn && message.seq > entry.read) {
@@ -178,8 +185,11 @@ export class Directory {
     return true;
   }
 
-  #set(known: Known): void {
-    const { conv } = known.entry;
+  #set({ entry, ...rest }: Known): void {
+    const { conv } = entry;
+    // How many of those left are mentions is not known; an entry that says so follows a cursor that moves.
+    const mentions = Math.min(entry.mentions ?? 0, entry.unread);
+    const known = { ...rest, entry: { ...entry, mentions: mentions === 0 ? undefined : mentions } };
     this.#known.set(conv, known);
     if (this.#known.size > this.#options.conversationsMax) this.#forgetOldest();
     this.#options.changed(known.entry);
@@ -211,6 +221,7 @@ const EMPTY = {
   read: 0,
   unread: 0,
   preview: undefined,
+  mentions: undefined,
 } as const;
 
 function preview(message: Message): Entry['preview'] {

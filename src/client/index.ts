@@ -10,12 +10,21 @@ export type {
   Message,
   Page,
   Receipt,
+  PresenceEvent,
   ReceiptItem,
   ReceiptsPage,
   TypingEvent,
+  UserPrefs,
   WireLimits,
 } from '../protocol/frames.ts';
-export type { ClientEvents, MemberChange, MemberList, PrefsChange, ReceiptsRange } from './api.ts';
+export type {
+  ClientEvents,
+  MemberChange,
+  MemberList,
+  PrefsChange,
+  ReceiptsRange,
+  SendOptions,
+} from './api.ts';
 export { Client } from './client.ts';
 export { ClientError, type ClientErrorCode } from './errors.ts';
 export type { ConnectionState } from './link.ts';
@@ -24,6 +33,7 @@ export type { WebSocketClass, WebSocketLike } from './socket.ts';
 export { type ClientStorage, memoryStorage, webStorage } from './storage.ts';
 export type { HistoryRange, Timeline, TimelineEvents, TimelineOptions } from './timeline.ts';
 export type { TokenSource } from './token.ts';
+export type { Users } from './users.ts';
 
 export type ConnectOptions = Omit<ClientOptions, 'codec'> & {
   /** Default: binary. */

@@ -9,6 +9,7 @@ export interface Outgoing {
   readonly cmid: string;
   readonly body: string | Uint8Array;
   readonly kind: string;
+  readonly mentions: readonly string[] | undefined;
   /** Unix ms of the call of `send`. */
   readonly at: number;
   /** Why it failed; undefined while it is pending. */
@@ -74,7 +75,13 @@ export class Outbox {
   }
 
   /** Takes a message; resolves when it is acked, rejects with a ClientError when it never will be. */
-  add(conv: string, cmid: string, body: string | Uint8Array, kind: string): [Outgoing, Promise<Placed>] {
+  add(
+    conv: string,
+    cmid: string,
+    body: string | Uint8Array,
+    kind: string,
+    mentions?: readonly string[],
+  ): [Outgoing, Promise<Placed>] {
     const { outboxMax, system } = this.#options;
     let queue = this.#queues.get(conv);
     if (queue !== undefined && queue.items.length >= outboxMax) {
@@ -96,6 +103,7 @@ export class Outbox {
       cmid,
       body,
       kind,
+      mentions,
       at,
       error: undefined,
       queue,
@@ -242,6 +250,7 @@ export class Outbox {
       body: item.body,
       kind: item.kind === 'text' ? undefined : item.kind,
       retry: item.attempts > 0 ? true : undefined,
+      mentions: item.mentions?.length === 0 ? undefined : item.mentions,
     };
   }
 

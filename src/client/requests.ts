@@ -21,6 +21,8 @@ export interface Answers {
   members: Ok;
   prefs: Ok;
   receipts: ReceiptsPage;
+  unwatch: Ok;
+  watch: Ok;
 }
 export type Answer = Ok | ConversationsPage | Created | Page | ReceiptsPage;
 export type Request<T extends keyof Answers> = Omit<Extract<ClientFrame, { t: T }>, 'id'>;
@@ -33,6 +35,8 @@ const ANSWERED_BY = {
   members: 'ok',
   prefs: 'ok',
   receipts: 'receipts',
+  unwatch: 'ok',
+  watch: 'ok',
 } as const satisfies Record<keyof Answers, Answer['t']>;
 
 export interface RequestsOptions {

@@ -1,4 +1,4 @@
-import { isUuid } from '../core/ids.ts';
+import { isName, isUuid } from '../core/ids.ts';
 import { LIMITS } from '../protocol/limits.ts';
 import { ClientError } from './errors.ts';
 
@@ -6,9 +6,12 @@ import { ClientError } from './errors.ts';
 export function sendProblem(
   conv: string,
   body: string | Uint8Array,
+  mentions: readonly string[] | undefined,
   bodyBytesMax: number,
 ): ClientError | undefined {
   if (!isUuid(conv)) return new ClientError('invalid', `conv: ${conv} is not a UUID in lower case`);
+  if (mentions !== undefined && (mentions.length > LIMITS.mentionsMax || !mentions.every(isName)))
+    return new ClientError('invalid', `mentions: up to ${LIMITS.mentionsMax} names of users`);
   if (typeof body === 'string' && /\p{Surrogate}/u.test(body)) {
     return new ClientError('invalid', 'body: holds half a surrogate pair, which UTF-8 cannot');
   }

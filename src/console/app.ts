@@ -91,6 +91,7 @@ function showChats(client: Client): void {
     if (entry.removed === undefined) open.update();
     else go(undefined);
   });
+  client.on('presence', () => open?.update());
   client.on('synced', () => sidebar.update());
   addEventListener('popstate', show);
   addEventListener('focus', () => (open?.update(), sidebar.update()));

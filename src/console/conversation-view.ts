@@ -1,13 +1,17 @@
 import type { Client } from '../client/client.ts';
+import { realSystem } from '../client/system.ts';
 import type { Entry } from '../core/entry.ts';
 import { avatar } from './avatar.ts';
 import { element, ICONS, icon } from './dom.ts';
-import { nameOf } from './format.ts';
+import { mentionsIn, nameOf, presenceText } from './format.ts';
 import { MembersView } from './members-view.ts';
 import { MessageList } from './message-list.ts';
 
 /** Messages kept of a conversation while it is open. */
 const MESSAGES_MAX = 3_000;
+
+/** Whether somebody is there is a convenience: where that cannot be had, nothing is said. */
+function ignore(): void {}
 
 /** One conversation: its head, its messages, and where one types. */
 export class ConversationView {
@@ -22,6 +26,7 @@ export class ConversationView {
   readonly #input: HTMLTextAreaElement;
   readonly #problem = element('p', { class: 'problem', role: 'alert' });
   readonly #composer: HTMLFormElement;
+  #watched: string | undefined;
 
   constructor(client: Client, conv: string, close: () => void) {
     this.conv = conv;
@@ -93,15 +98,35 @@ export class ConversationView {
     const entry: Entry | undefined = this.#client.conversation(this.conv);
     const name = entry === undefined ? 'Conversation' : nameOf(entry);
     this.#title.textContent = name;
-    this.#subtitle.textContent =
-      entry === undefined || entry.kind === 'direct' ? '' : `Group · you are ${article(entry.role)}`;
+    this.#watch(entry?.peer);
+    this.#subtitle.textContent = this.#subtitleOf(entry);
     this.#face.replaceChildren(avatar(name, 'small'));
     this.#people.hidden = entry === undefined || entry.kind === 'direct';
     this.#composer.hidden = entry?.removed !== undefined;
     this.#messages.markRead();
   }
 
+  #subtitleOf(entry: Entry | undefined): string {
+    if (entry === undefined) return '';
+    if (entry.peer === undefined) return `Group · you are ${article(entry.role)}`;
+    return presenceText(this.#client.users.of(entry.peer), realSystem.now());
+  }
+
+  /** Of a direct chat: whether the other is there. */
+  #watch(peer: string | undefined): void {
+    if (peer === this.#watched) return;
+    this.#unwatch();
+    this.#watched = peer;
+    if (peer !== undefined) this.#client.users.watch([peer]).catch(ignore);
+  }
+
+  #unwatch(): void {
+    if (this.#watched !== undefined) this.#client.users.unwatch([this.#watched]).catch(ignore);
+    this.#watched = undefined;
+  }
+
   close(): void {
+    this.#unwatch();
     this.#messages.close();
     this.root.remove();
   }
@@ -128,7 +153,8 @@ export class ConversationView {
   #sendBody(body: string | Uint8Array, kind: string): void {
     this.#problem.textContent = '';
     const timeline = this.#client.timeline(this.conv);
-    this.#client.send(this.conv, body, { kind }).catch((error: Error) => {
+    const mentions = typeof body === 'string' ? mentionsIn(body) : [];
+    this.#client.send(this.conv, body, { kind, mentions }).catch((error: Error) => {
       if (timeline.outgoing.some((outgoing) => outgoing.error === error)) return; // shown beside the message
       this.#problem.textContent = `Not sent: ${error.message}`;
       if (typeof body === 'string' && this.#input.value === '') this.#input.value = body;

@@ -1,6 +1,7 @@
 import type { Entry } from '../core/entry.ts';
 import { hashText } from '../core/hash.ts';
-import type { Message } from '../protocol/frames.ts';
+import type { Message, PresenceEvent } from '../protocol/frames.ts';
+import { LIMITS } from '../protocol/limits.ts';
 
 const TIME = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const WEEKDAY = new Intl.DateTimeFormat(undefined, { weekday: 'short' });
@@ -37,6 +38,12 @@ export function whenOf(ts: number, now: number): string {
   const days = daysBetween(ts, now);
   if (days <= 0) return TIME.format(ts);
   return days < 7 ? WEEKDAY.format(ts) : DATE.format(ts);
+}
+
+/** Below the name of somebody: whether they are there, or when they last were; '' if that is not known. */
+export function presenceText(presence: PresenceEvent | undefined, now: number): string {
+  if (presence?.online === true) return 'Online';
+  return presence?.lastSeen === undefined ? '' : `Last seen ${whenOf(presence.lastSeen, now)}`;
 }
 
 export function nameOf(entry: Entry): string {
@@ -114,6 +121,14 @@ export function listOf(names: readonly string[]): string {
 }
 
 const LINK = /https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]}]/g;
+
+const MENTION = /(?<![^\s(])@([A-Za-z0-9._@:-]{1,64})/g;
+
+/** The names that a text calls by `@`, each once; whether they are members is the server's to say. */
+export function mentionsIn(text: string): string[] {
+  const names = [...text.matchAll(MENTION)].map((match) => (match[1] as string).replace(/[.:-]+$/, ''));
+  return [...new Set(names)].filter((name) => name !== '').slice(0, LIMITS.mentionsMax);
+}
 
 /** Text cut at its web addresses. */
 export function linkParts(text: string): readonly { readonly text: string; readonly isLink: boolean }[] {

@@ -128,6 +128,7 @@ export class Sidebar {
     const name = nameOf(entry);
     const isSelected = entry.conv === this.#selected;
     const unread = isSelected && document.hasFocus() ? 0 : entry.unread;
+    const isMentioned = (entry.mentions ?? 0) > 0;
     button.className = unread > 0 ? 'conversation has-unread' : 'conversation';
     if (isSelected) button.setAttribute('aria-current', 'true');
     else button.removeAttribute('aria-current');
@@ -149,8 +150,11 @@ export class Sidebar {
           unread > 0 &&
             element(
               'span',
-              { class: 'unread', 'aria-label': `${unread} unread` },
-              unread > 999 ? '999+' : `${unread}`,
+              {
+                class: 'unread',
+                'aria-label': `${unread} unread${isMentioned ? ', you are mentioned' : ''}`,
+              },
+              `${isMentioned ? '@ ' : ''}${unread > 999 ? '999+' : unread}`,
             ),
         ),
       ),

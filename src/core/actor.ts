@@ -3,6 +3,7 @@ import type { ConversationId, Seq, UserId } from './ids.ts';
 import type {
   Answer,
   ConversationRequest,
+  CursorDelivery,
   Delivery,
   PrefsRequest,
   ReadRequest,
@@ -74,6 +75,9 @@ export type LookUpOutcome =
   | { readonly t: 'none' }
   | { readonly t: 'unavailable' };
 
+/** What is told of members' cursors. */
+export type CursorNews = readonly (ReceiptDelivery | CursorDelivery)[];
+
 export type ConversationMessage = ConversationRequest | Completion;
 
 /** The actor of a conversation as its host sees it. */
@@ -97,8 +101,8 @@ export interface ConversationActor extends Actor<ConversationMessage> {
   projection(users: ReadonlySet<UserId> | undefined): ProjectionWrite;
   /** The write is durable. */
   projected(write: ProjectionWrite): void;
-  /** What all members are now told of these members' cursors, which the write made durable; undefined: nothing. */
-  receiptsOf(users: ReadonlySet<UserId>, write: ProjectionWrite): ReceiptDelivery | undefined;
+  /** What is now told of these members' cursors, which the write made durable: to all, and to those who hide theirs. */
+  receiptsOf(users: ReadonlySet<UserId>, write: ProjectionWrite): CursorNews;
   /** The members, current ones alone. */
   readonly users: readonly UserId[];
   /** The conversation as a member, or one who just ceased to be one, sees it. */
@@ -115,7 +119,7 @@ export interface Activation {
   readonly head: Seq;
   /** The last committed rows, seqs rising up to head: at most the window's 1,024. */
   readonly tail: readonly LogEvent[];
-  /** Rows of membership and settings events that the member rows don't reflect yet, seqs rising. */
+  /** Rows of events that the member rows don't reflect yet: membership, settings, mentions; seqs rising. */
   readonly unprojected: readonly LogEvent[];
   /** What its last owner handed over beside that: a tail may then be shorter. */
   readonly warm?: Pick<HandOver, 'ids' | 'coversFrom' | 'lastMessage'> | undefined;

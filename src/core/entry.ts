@@ -35,6 +35,8 @@ export interface Entry {
   readonly archive?: boolean | undefined;
   /** Orders what the user has set (mute, pin, archive): of two entries that of the higher one is newer. */
   readonly set?: number | undefined;
+  /** Unread messages that mention the user; none: undefined. */
+  readonly mentions?: number | undefined;
 }
 
 /** What is unread of the conversations that the user is in and has not muted. `now`: Unix ms. */

@@ -1,15 +1,17 @@
 import type { AppendOutcome, LookUpOutcome } from './actor.ts';
 import type { ConversationId, DeviceId, NodeId, Seq, UserId } from './ids.ts';
-import type { Answer, ConversationRequest, Delivery } from './requests.ts';
+import type { Answer, Delivery, NodeRequest } from './requests.ts';
 import type {
   AppendBatch,
   ConversationRow,
   HandOver,
+  Inbox,
   InboxRow,
   MemberRow,
   ProjectionWrite,
   StoredRow,
 } from './rows.ts';
+import type { UserRow, UserSettings } from './users.ts';
 
 /** The outside interfaces. Each has one contract suite in test/contract that every adapter passes. */
 
@@ -54,12 +56,23 @@ export interface MessageStore {
 export interface ProjectionStore {
   conversation(conv: ConversationId): Promise<ConversationRow | undefined>;
   members(conv: ConversationId): Promise<MemberRow[]>;
-  /** The whole partition of one user, in no order. */
-  inbox(user: UserId): Promise<InboxRow[]>;
+  /** The whole partition of one user. */
+  inbox(user: UserId): Promise<Inbox>;
   inboxRow(user: UserId, conv: ConversationId): Promise<InboxRow | undefined>;
   /** Upserts, durable when the promise resolves. */
   write(writes: readonly ProjectionWrite[]): Promise<void>;
+  /** What is kept of a user; of one never heard of it is all unset. */
+  user(user: UserId): Promise<UserRow>;
+  /** When users were online, durable when the promise resolves; of two times the later stays. */
+  writeSeen(rows: readonly Pick<UserRow, 'user' | 'seen'>[]): Promise<void>;
+  /** What the user has set, by all changes that were applied, whoever heard of it. */
+  settings(user: UserId): Promise<UserSettings>;
+  /** A conditional write: `to`, if what is set is `from`. Never rejects. */
+  changeSettings(user: UserId, from: UserSettings, to: UserSettings): Promise<ChangeOutcome>;
 }
+
+/** unavailable: certainly not applied, and never will be. unknown: it may be, now or later. */
+export type ChangeOutcome = 'applied' | 'notApplied' | 'unavailable' | 'unknown';
 
 /** Dirty marks of a store with one owner for all; in a cluster they are the lease table's. */
 export interface DirtyStore {
@@ -100,16 +113,19 @@ export interface Ownership {
 
 /** Edges speak to owners through it: cluster/router. Requests of one session to one conversation stay in order. */
 export interface OwnerLink {
-  submit(request: ConversationRequest): void;
+  submit(request: NodeRequest): void;
   /** A user has a session now; owners answer with `head`s of what its inbox does not show yet. */
   announce(user: UserId): void;
   /** The user's last session here is gone. */
   depart(user: UserId): void;
+  /** Has the edge told of the user's state, now and whenever it changes, and no more. */
+  watch(user: UserId): void;
+  unwatch(user: UserId): void;
 }
 
 /** Owners speak to edges through it: src/edge. Both calls only queue; the edge writes at the end of the turn. */
 export interface EdgeLink {
-  answer(request: ConversationRequest, answer: Answer): void;
+  answer(request: NodeRequest, answer: Answer): void;
   deliver(delivery: Delivery): void;
 }
 

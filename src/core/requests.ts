@@ -1,6 +1,7 @@
 import type { ErrorCode } from './errors.ts';
 import type { ConversationId, DeviceId, Seq, UserId } from './ids.ts';
 import type { Entry, Role } from './entry.ts';
+import type { UserSettings, UserState, Visibility } from './users.ts';
 
 /** What every request of a session to a conversation's owner carries. */
 export interface RequestBase {
@@ -25,6 +26,8 @@ export interface SendRequest extends RequestBase {
   readonly body: Uint8Array;
   /** Whether the body is UTF-8 text (checked by the edge). */
   readonly text: boolean;
+  /** Whom it is said to mention. */
+  readonly mentions: readonly UserId[] | undefined;
   /** The client says that it sent this cmid before. */
   readonly retry: boolean;
   /** The place of this send among the session's sends to this conversation: rising, gaps mean nothing, … */
@@ -66,6 +69,8 @@ export type MemberChange =
 export interface ReadRequest extends RequestBase {
   readonly t: 'read';
   readonly seq: Seq;
+  /** The others are not to be shown it. */
+  readonly isHidden: boolean;
 }
 
 /** A device of the user has all up to `seq`. */
@@ -108,8 +113,20 @@ export type ConversationRequest =
   | ReceiptsRequest
   | PrefsRequest;
 
+/** What the user wants in all conversations; `conv` is the user's home (users.ts). What is undefined stays. */
+export interface SettingsRequest extends RequestBase {
+  readonly t: 'settings';
+  readonly receipts: boolean | undefined;
+  readonly presence: Visibility | undefined;
+  /** `at` of the settings that it is a change of, as the edge knew them: one that comes late changes no others. */
+  readonly base: number;
+}
+
+/** All that an edge asks of a node. */
+export type NodeRequest = ConversationRequest | SettingsRequest;
+
 /** Whether a request has no answer: what is lost of it is said again, or matters no more. */
-export function isFleeting({ t }: ConversationRequest): boolean {
+export function isFleeting({ t }: NodeRequest): boolean {
   return t === 'read' || t === 'delivered' || t === 'typing';
 }
 
@@ -186,7 +203,15 @@ export interface Audience {
 }
 
 /** What an owner sends to edges. Deliveries of one conversation are in order. */
-export type Delivery = MessageDelivery | HeadDelivery | EntryDelivery | ReceiptDelivery | TypingDelivery;
+export type Delivery = EventDelivery | SettingsDelivery | StateDelivery;
+/** Of a conversation: each becomes one frame, the same to all who get it. */
+export type EventDelivery =
+  | MessageDelivery
+  | HeadDelivery
+  | EntryDelivery
+  | ReceiptDelivery
+  | CursorDelivery
+  | TypingDelivery;
 
 export interface MessageDelivery {
   readonly t: 'message';
@@ -221,6 +246,25 @@ export interface ReceiptDelivery {
   readonly conv: ConversationId;
   readonly audience: Audience;
   readonly items: readonly Receipt[];
+}
+/** One's own cursors that the others are not shown, to all of the user's sessions. */
+export interface CursorDelivery {
+  readonly t: 'cursor';
+  readonly conv: ConversationId;
+  readonly user: UserId;
+  readonly item: Receipt;
+}
+/** To all sessions of the user. */
+export interface SettingsDelivery {
+  readonly t: 'settings';
+  readonly user: UserId;
+  readonly settings: UserSettings;
+}
+/** How a user is, to those who watch the user at one edge. */
+export interface StateDelivery {
+  readonly t: 'state';
+  readonly edge: string;
+  readonly state: UserState;
 }
 /** To all members but the one who types. Never told again: it is of the moment. */
 export interface TypingDelivery {

@@ -1,6 +1,7 @@
 import type { Entry, Role } from './entry.ts';
 import type { ConversationId, DeviceId, Seq, UserId } from './ids.ts';
 import type { ConversationKind } from './requests.ts';
+import type { UserSettings } from './users.ts';
 
 /** A row of the log as the store keeps it. (conv, seq, fence) -> the rest never changes. */
 export interface StoredRow {
@@ -8,7 +9,7 @@ export interface StoredRow {
   readonly fence: number;
   /** The committed seq when the row was written: all up to it is safe to read. */
   readonly c: Seq;
-  /** The seq of the last event, up to this row, that changed members or settings. */
+  /** The seq of the last event, up to this row, that changed member rows: members, settings, mentions. */
   readonly m: Seq;
   /** The seq up to which deduplication rows were durable when the row was written. */
   readonly x: Seq;
@@ -60,8 +61,15 @@ export interface ConversationRow {
   readonly creator: UserId;
   /** Of kind, creator and members as first requested: tells a repeated `create` from another one. */
   readonly originHash: number;
-  /** The seq of the last membership or settings change that this row and the member rows reflect. */
+  /** The seq of the last membership or settings change that this row and the member rows reflect, … */
   readonly version: Seq;
+  /** … and of the last message with mentions; undefined: there was none. */
+  readonly mentioned?: Seq | undefined;
+}
+
+/** Up to which event the rows of a conversation and of its members are all that the log says. */
+export function reflectedTo({ version, mentioned = 0 }: ConversationRow): Seq {
+  return Math.max(version, mentioned);
 }
 
 /** A member's row in the conversation's own partition; kept, with `left`, when the member goes. */
@@ -77,8 +85,28 @@ export interface MemberRow {
   readonly readN: number;
   /** What a device of the member's has: never below `read`. */
   readonly delivered: Seq;
+  /** The read cursor as the others see it, of a member who has hidden it at some time; undefined: as it is. */
+  readonly shown?: Seq | undefined;
   /** undefined: nothing was ever set. */
   readonly prefs?: MemberPrefs | undefined;
+  /** undefined: none. */
+  readonly mentions?: Mentions | undefined;
+}
+
+/** The unread messages that mention a member: at most MENTIONS_KEPT_MAX, the last ones. */
+export interface Mentions {
+  /** Rising; in a row some may be read already. */
+  readonly seqs: readonly Seq[];
+  /** The seq up to which it is all of them. */
+  readonly upTo: Seq;
+}
+export const MENTIONS_KEPT_MAX = 256;
+
+/** Those that are not read; undefined: none. */
+export function unreadMentions(mentions: Mentions | undefined, read: Seq): Mentions | undefined {
+  if (mentions === undefined || (mentions.seqs[0] ?? 0) > read) return mentions;
+  const seqs = mentions.seqs.filter((seq) => seq > read);
+  return seqs.length === 0 ? undefined : { seqs, upTo: mentions.upTo };
 }
 
 /** How a member wants a conversation shown, on all own devices. */
@@ -97,6 +125,14 @@ export interface InboxRow {
   readonly entry: Entry;
   /** Number of messages up to `entry.read`. */
   readonly readN: number;
+  /** Those of `entry.mentions`. */
+  readonly mentions?: Mentions | undefined;
+}
+
+/** All rows of a user, in no order, and what the user has set for all conversations. */
+export interface Inbox {
+  readonly rows: readonly InboxRow[];
+  readonly settings: UserSettings;
 }
 
 /** A deduplication row found: what was committed under the id. */

@@ -1,6 +1,6 @@
 import { ERRORS } from '../core/errors.ts';
 import type { Logger, System } from '../core/ports.ts';
-import type { Answer, ConversationRequest, ErrorAnswer, SendRequest } from '../core/requests.ts';
+import type { Answer, NodeRequest, ErrorAnswer, SendRequest } from '../core/requests.ts';
 import type { Audiences } from './audiences.ts';
 import type { HaveProbes } from './have-probes.ts';
 import type { OpenRequests } from './open-requests.ts';
@@ -30,7 +30,7 @@ export class Answers {
     this.#options = options;
   }
 
-  answer(request: ConversationRequest, answer: Answer): void {
+  answer(request: NodeRequest, answer: Answer): void {
     const { id, registry } = this.#options;
     const session = request.edge === id ? registry.get(request.session) : undefined;
     if (session === undefined) return; // it left
@@ -42,13 +42,13 @@ export class Answers {
   }
 
   /** A frame without id is answered by its error alone. */
-  #unasked(session: Session, { t, conv }: ConversationRequest, answer: Answer): void {
+  #unasked(session: Session, { t, conv }: NodeRequest, answer: Answer): void {
     if (answer.t !== 'error') return;
     const { code, message, retryAfterMs } = answer;
     this.#options.replies.error(session, 0, { re: t, conv }, code, message, retryAfterMs);
   }
 
-  #history(session: Session, request: ConversationRequest & { t: 'history' }, answer: Answer): void {
+  #history(session: Session, request: NodeRequest & { t: 'history' }, answer: Answer): void {
     if (answer.t === 'page' || answer.t === 'grant') {
       if (this.#options.open.isOpen(session, request.id))
         this.#options.pages.add(session, { t: 'history', request, answer });
@@ -58,14 +58,14 @@ export class Answers {
     }
   }
 
-  #close(session: Session, request: ConversationRequest): boolean {
+  #close(session: Session, request: NodeRequest): boolean {
     const { open, logger } = this.#options;
     if (open.answered(session, request.id)) return true;
     logger.error({ t: request.t, id: request.id, conv: request.conv }, 'a request was answered twice');
     return false;
   }
 
-  #write(session: Session, request: ConversationRequest, answer: Answer): void {
+  #write(session: Session, request: NodeRequest, answer: Answer): void {
     const { replies } = this.#options;
     const { id, conv } = request;
     if (request.t === 'send') this.#leaveLane(session, request, answer);

@@ -1,6 +1,6 @@
 import type { ConversationId } from '../core/ids.ts';
 import { type Logger, type ProjectionStore, StoreUnavailable, type System } from '../core/ports.ts';
-import type { Delivery } from '../core/requests.ts';
+import type { EventDelivery } from '../core/requests.ts';
 import type { InboxRow } from '../core/rows.ts';
 import type { Audiences } from './audiences.ts';
 import type { EdgeBounds } from './bounds.ts';
@@ -24,6 +24,8 @@ export interface BacklogOptions {
   readonly audiences: Audiences;
   readonly replies: Replies;
   readonly closer: SessionCloser;
+  /** The session takes events again. */
+  readonly settled: (session: Session) => void;
 }
 
 /**
@@ -41,7 +43,7 @@ export class Backlog {
   }
 
   /** Marks an event for a session that can't be sent it now. */
-  miss(session: Session, delivery: Delivery): void {
+  miss(session: Session, delivery: EventDelivery): void {
     if (session.mode === 'closed' || delivery.t === 'typing') return; // that is of the moment
     const marks = this.#marksOf(session);
     if (!marked(marks, delivery)) this.#overflow(session);
@@ -183,6 +185,7 @@ export class Backlog {
     session.mode = 'push';
     if (this.slow.delete(session)) metrics.gauges.pullSockets--;
     audiences.place(session);
+    this.#options.settled(session);
   }
 
   #tellOne(session: Session, conv: ConversationId, mark: Mark): void {
@@ -206,20 +209,21 @@ export class Backlog {
 }
 
 /** False: there is no room to remember it. */
-function marked(marks: Marks, delivery: Exclude<Delivery, { t: 'typing' }>): boolean {
+function marked(marks: Marks, delivery: Exclude<EventDelivery, { t: 'typing' }>): boolean {
   switch (delivery.t) {
     case 'message':
       return marks.event(delivery.conv, delivery.seq, delivery.n);
     case 'head':
       return marks.head(delivery.conv, delivery.seq, delivery.n, delivery.unread);
     case 'receipt':
+    case 'cursor':
       return marks.receipt(delivery.conv);
     case 'conversation':
       return marks.entry(delivery.entry);
   }
 }
 
-function convOf(delivery: Delivery): ConversationId {
+function convOf(delivery: EventDelivery): ConversationId {
   return delivery.t === 'conversation' ? delivery.entry.conv : delivery.conv;
 }
 

@@ -29,6 +29,10 @@ export const EDGE_BOUNDS = {
   inboxReadsMax: 32,
   /** Of them, those for sessions that were welcomed before. */
   resyncReadsMax: 16,
+  /** Inboxes read in a quarter of a second for badges: under load these come late, and cost no more. */
+  badgeReadsPerTickMax: 8,
+  /** Users whom the sessions watch, together. */
+  watchedUsersMax: 262_144,
   /** Devices told of again in a tenth of a second. */
   presenceReportsPerTickMax: 500,
   /** Frames of all kinds from one connection: a multiple of the sends that its user may make. */

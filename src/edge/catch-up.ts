@@ -7,7 +7,8 @@ import {
   StoreUnavailable,
   type System,
 } from '../core/ports.ts';
-import type { InboxRow } from '../core/rows.ts';
+import type { Inbox, InboxRow } from '../core/rows.ts';
+import { UNSET } from '../core/users.ts';
 import type { Hello } from '../protocol/frames.ts';
 import { LIMITS } from '../protocol/limits.ts';
 import type { Backlog } from './backlog.ts';
@@ -21,6 +22,7 @@ import type { SendRate } from './registry.ts';
 import { raiseCursor } from './marks.ts';
 import { type Replies, RETRY_AFTER_MS } from './replies.ts';
 import type { Session } from './session.ts';
+import type { SettingsNews } from './settings.ts';
 import { changedSince, cursorOf, shapeOf } from './sync-cursor.ts';
 
 /** Each time more happened during the read than can be remembered. */
@@ -39,6 +41,7 @@ export interface CatchUpOptions {
   readonly replies: Replies;
   readonly probes: HaveProbes;
   readonly closer: SessionCloser;
+  readonly settings: SettingsNews;
   readonly owners: () => OwnerLink;
   /** The session was welcomed. */
   readonly welcomed: (session: Session) => void;
@@ -58,15 +61,16 @@ export class CatchUp {
   }
 
   async #run(session: Session, hello: Hello): Promise<void> {
-    const { logger, closer, replies, welcomed, backlog } = this.#options;
+    const { logger, closer, replies, welcomed, backlog, settings } = this.#options;
     try {
-      const rows = await this.#readInbox(session);
+      const inbox = await this.#readInbox(session);
       if (session.mode !== 'greeting') return; // it left
-      if (rows === undefined) {
+      if (inbox === undefined) {
         closer.close(session, 'internal', RETRY_AFTER_MS);
         return;
       }
-      this.#welcome(session, hello, rows);
+      if (session.account !== undefined) settings.heard(session.account, inbox.settings);
+      this.#welcome(session, hello, inbox.rows);
     } catch (err) {
       if (!(err instanceof StoreUnavailable)) logger.error({ err, user: session.user }, 'a hello failed');
       if (session.mode === 'closed') return;
@@ -79,13 +83,13 @@ export class CatchUp {
   }
 
   /** undefined: too much happened, again and again. */
-  async #readInbox(session: Session): Promise<InboxRow[] | undefined> {
+  async #readInbox(session: Session): Promise<Inbox | undefined> {
     const { owners, gate, projections, backlog } = this.#options;
     for (let reads = 0; reads < INBOX_READS_MAX; reads++) {
       backlog.beginAnew(session);
       owners().announce(session.user);
-      const rows = await gate.run(() => projections.inbox(session.user));
-      if (!session.marksOverflowed || session.mode !== 'greeting') return rows;
+      const inbox = await gate.run(() => projections.inbox(session.user));
+      if (!session.marksOverflowed || session.mode !== 'greeting') return inbox;
     }
     return undefined;
   }
@@ -103,6 +107,9 @@ export class CatchUp {
     const listed = listFirst(wanted, LIMITS.welcomeEntriesMax, LIMITS.welcomeBytesMax, subprotocol);
     session.cursor = cursorOf(entries);
     session.shape = shapeOf(entries);
+    const { receipts, presence, at } = session.account?.settings ?? UNSET;
+    session.settingsAt = at;
+    session.badge = badgeOf(entries, system.now());
     if (listed.more) session.listed = shown(entries, wanted, listed.entries.length, bounds.listedMax);
     replies.frame(
       session,
@@ -123,7 +130,8 @@ export class CatchUp {
         conversations: listed.entries,
         more: listed.more,
         before: listed.before,
-        badge: badgeOf(entries, system.now()),
+        badge: session.badge,
+        prefs: { receipts, presence },
       },
       '*',
     );

@@ -1,11 +1,12 @@
 import type { EdgeLink, Logger, MessageStore, OwnerLink, ProjectionStore, System } from '../core/ports.ts';
 import type { UserId } from '../core/ids.ts';
 import type { Presence } from '../core/presence-port.ts';
-import type { Answer, ConversationRequest, Delivery } from '../core/requests.ts';
+import type { Answer, Delivery, NodeRequest } from '../core/requests.ts';
 import { Answers } from './answers.ts';
 import { Audiences } from './audiences.ts';
 import type { Authenticator } from './auth/authenticator.ts';
 import { Backlog } from './backlog.ts';
+import { Badges } from './badges.ts';
 import { EDGE_BOUNDS, type EdgeBounds } from './bounds.ts';
 import { CatchUp } from './catch-up.ts';
 import type { EdgeMetrics } from './edge-metrics.ts';
@@ -26,8 +27,10 @@ import { type Account, Registry } from './registry.ts';
 import { Replies } from './replies.ts';
 import { Resyncs } from './resyncs.ts';
 import { EventFrame, type Outgoing, Session } from './session.ts';
+import { SettingsNews } from './settings.ts';
 import type { Socket, SocketHandlers } from './socket.ts';
 import { TurnWriter, type WriteListener } from './turn-writer.ts';
+import { Watches } from './watches.ts';
 
 export interface EdgeSettings {
   /** Of one user, over all devices. */
@@ -105,6 +108,8 @@ class LocalEdge implements Edge, WriteListener {
   readonly #leaving: Leaving;
   readonly #resyncs: Resyncs;
   readonly #presence: PresenceReports;
+  readonly #watches: Watches;
+  readonly #badges: Badges;
   #owners: OwnerLink | undefined;
   #isLeaving = false;
   #isStopped = false;
@@ -139,20 +144,33 @@ class LocalEdge implements Edge, WriteListener {
       answered: (session: Session, id: number) => void this.#open.answered(session, id),
       watch: (session: Session) => this.#liveness.watch(session),
       joined: (session: Session) => this.#presence.joined(session),
+      settled: (session: Session) => {
+        this.#watches.settle(session);
+        settingsNews.settle(session);
+      },
       welcomed: (session: Session) => this.#welcomed(session),
     };
     this.#presence = new PresenceReports(basis);
     this.#backlog = new Backlog({ ...basis, projections });
-    const withBacklog = { ...basis, backlog: this.#backlog };
+    this.#watches = new Watches(basis);
+    this.#badges = new Badges(basis);
+    const settingsNews = new SettingsNews(basis);
+    const withBacklog = {
+      ...basis,
+      backlog: this.#backlog,
+      settings: settingsNews,
+      badges: this.#badges,
+      watches: this.#watches,
+    };
     this.#pages = new Pages(withBacklog);
     this.#fanOut = new FanOut(withBacklog);
     this.#liveness = new Liveness(withBacklog);
     this.#answers = new Answers({ ...basis, pages: this.#pages });
     const greeting = new Greeting({ ...basis, catchUp: new CatchUp(withBacklog) });
-    this.#intake = new Intake({ ...basis, pages: this.#pages, greeting });
+    this.#intake = new Intake({ ...withBacklog, pages: this.#pages, greeting });
     this.#heldInputs = new HeldInputs(bounds, this.#farewell);
     this.#leaving = new Leaving(basis);
-    this.#resyncs = new Resyncs({ ...basis, fanOut: this.#fanOut });
+    this.#resyncs = new Resyncs({ ...withBacklog, fanOut: this.#fanOut });
   }
 
   useOwners(owners: OwnerLink): void {
@@ -164,7 +182,7 @@ class LocalEdge implements Edge, WriteListener {
     this.#audiences.topicsAllowed = true;
   }
 
-  answer(request: ConversationRequest, answer: Answer): void {
+  answer(request: NodeRequest, answer: Answer): void {
     this.#answers.answer(request, answer);
   }
 
@@ -185,6 +203,7 @@ class LocalEdge implements Edge, WriteListener {
     this.#isStopped = true;
     this.#liveness.stop();
     this.#presence.stop();
+    this.#badges.stop();
     this.#resyncs.stop();
   }
 
@@ -259,6 +278,8 @@ class LocalEdge implements Edge, WriteListener {
     this.#heldInputs.forget(session);
     this.#liveness.forget(session);
     this.#backlog.forget(session);
+    if (this.#isStopped) session.watching = undefined;
+    else this.#watches.forget(session);
     session.pages = undefined;
     session.marks = undefined;
     session.listed = undefined;
@@ -271,6 +292,7 @@ class LocalEdge implements Edge, WriteListener {
     this.#presence.left(session, account);
     if (account.sessions.length > 0) return;
     this.#resyncs.forget(account.user);
+    this.#badges.forget(account.user);
     if (!this.#isStopped) this.#ownersInUse().depart(account.user);
   }
 

@@ -1,6 +1,7 @@
 import type { Entry } from '../core/entry.ts';
 import type { ConversationId, UserId } from '../core/ids.ts';
 import type {
+  CursorDelivery,
   Delivery,
   EntryDelivery,
   HeadDelivery,
@@ -9,14 +10,17 @@ import type {
   TypingDelivery,
 } from '../core/requests.ts';
 import type { Audiences, LocalAudience } from './audiences.ts';
+import type { Badges } from './badges.ts';
 import type { Backlog } from './backlog.ts';
 import type { EdgeBounds } from './bounds.ts';
 import type { EdgeMetrics } from './edge-metrics.ts';
 import type { Registry } from './registry.ts';
 import { EventFrames } from './replies.ts';
 import type { Session } from './session.ts';
+import type { SettingsNews } from './settings.ts';
 import type { SocketServer } from './socket.ts';
 import type { TurnWriter } from './turn-writer.ts';
+import type { Watches } from './watches.ts';
 
 /** The slice of a socket server that topics need. */
 export type Publisher = Pick<SocketServer, 'publish'>;
@@ -30,6 +34,9 @@ export interface FanOutOptions {
   readonly audiences: Audiences;
   readonly backlog: Backlog;
   readonly writer: TurnWriter;
+  readonly settings: SettingsNews;
+  readonly badges: Badges;
+  readonly watches: Watches;
 }
 
 const NOBODY: readonly Session[] = [];
@@ -60,6 +67,12 @@ export class FanOut {
       case 'receipt':
       case 'typing':
         return this.#aside(delivery);
+      case 'cursor':
+        return this.#cursor(delivery);
+      case 'settings':
+        return this.#options.settings.told(delivery);
+      case 'state':
+        return this.#options.watches.state(delivery.state);
     }
   }
 
@@ -142,7 +155,8 @@ export class FanOut {
     const { user, entry } = delivery;
     const { conv, removed } = entry;
     if (sessions.length === 0 || this.#isOutdated(user, entry)) return;
-    const { audiences } = this.#options;
+    const { audiences, badges } = this.#options;
+    badges.changed(user, conv);
     const local = audiences.get(conv);
     if (local !== undefined && removed !== undefined) audiences.leave(local, user);
     const isBehind = local !== undefined && entry.head < local.lastSeq && audiences.includes(local, user);
@@ -154,6 +168,13 @@ export class FanOut {
       // The entry's numbers are older than what was forwarded; the rest of it may be news.
       if (head !== undefined) this.#tell(session, head, conv);
     }
+  }
+
+  #cursor(delivery: CursorDelivery): void {
+    const { conv, user } = delivery;
+    const frames = new EventFrames(delivery);
+    for (const session of [...this.#sessionsOf(user)])
+      if (session.hasSeen(conv)) this.#tell(session, frames, conv);
   }
 
   /**

@@ -1,8 +1,16 @@
 import type { ErrorCode } from '../core/errors.ts';
 import type { ConversationId } from '../core/ids.ts';
 import type { OwnerLink, System } from '../core/ports.ts';
-import type { ConversationRequest } from '../core/requests.ts';
-import type { Create, History, ListConversations, Members, Read } from '../protocol/frames.ts';
+import type { NodeRequest } from '../core/requests.ts';
+import type {
+  Create,
+  History,
+  ListConversations,
+  Members,
+  Read,
+  Unwatch,
+  Watch,
+} from '../protocol/frames.ts';
 import { LIMITS } from '../protocol/limits.ts';
 import { type Decoded, type DecodedSend, decodeClient, type Refusal } from '../protocol/server-codec.ts';
 import type { EdgeBounds } from './bounds.ts';
@@ -25,6 +33,7 @@ import {
   typingRequest,
 } from './requests.ts';
 import type { Session } from './session.ts';
+import type { Watches } from './watches.ts';
 
 export interface IntakeOptions {
   /** The edge's id. */
@@ -36,6 +45,7 @@ export interface IntakeOptions {
   readonly pages: Pages;
   readonly greeting: Greeting;
   readonly replies: Replies;
+  readonly watches: Watches;
   readonly closer: SessionCloser;
   readonly owners: () => OwnerLink;
   /** Whether the edge is leaving. */
@@ -122,6 +132,9 @@ export class Intake {
         return this.#submit(session, prefsRequest(this.#options.id, session, frame));
       case 'receipts':
         return this.#submit(session, receiptsRequest(this.#options.id, session, frame));
+      case 'watch':
+      case 'unwatch':
+        return this.#watch(session, frame);
       case 'auth':
         this.#options.open.open(session, frame.id);
         return greeting.auth(session, frame);
@@ -216,6 +229,22 @@ export class Intake {
     return false;
   }
 
+  #watch(session: Session, { t, id, users }: Watch | Unwatch): void {
+    const { watches, replies } = this.#options;
+    const refusal = t === 'watch' ? watches.refusal(session, users) : undefined;
+    if (refusal === 'session') {
+      const message = `users: a connection watches up to ${LIMITS.watchedUsersMax} users; unwatch some of them.`;
+      replies.error(session, id, { re: t }, 'too_large', message);
+    } else if (refusal === 'edge') {
+      const { code, message, retryAfterMs } = overloaded('Too many users are watched here.');
+      replies.error(session, id, { re: t }, code, message, retryAfterMs);
+    } else {
+      replies.frame(session, { t: 'ok', id }, '');
+      if (t === 'watch') watches.watch(session, users);
+      else watches.unwatch(session, users);
+    }
+  }
+
   #create(session: Session, frame: Create): void {
     const { id, system, replies } = this.#options;
     const request = createRequest(id, session, frame, system);
@@ -223,7 +252,7 @@ export class Intake {
     else replies.error(session, frame.id, { re: 'create' }, request.code, request.message);
   }
 
-  #submit(session: Session, request: ConversationRequest): void {
+  #submit(session: Session, request: NodeRequest): void {
     this.#options.open.open(session, request.id);
     this.#options.owners().submit(request);
   }

@@ -96,7 +96,7 @@ export class Pages {
 
   async #list(session: Session, job: ConversationsJob): Promise<void> {
     const { gate, projections, replies } = this.#options;
-    const rows = await gate.run(() => projections.inbox(session.user));
+    const { rows } = await gate.run(() => projections.inbox(session.user));
     const entries = rows.map((row) => row.entry);
     const behind = listBehind(entries, job.before);
     if (!this.#close(session, job.id)) return;

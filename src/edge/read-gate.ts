@@ -2,7 +2,7 @@
 export class ReadGate {
   readonly #readsMax: number;
   #running = 0;
-  /** At most one per session: sessions are capped at the door. */
+  /** At most a few per session, and one per watch: both are bounded. */
   readonly #waiting: (() => void)[] = [];
 
   constructor(readsMax: number) {

@@ -1,4 +1,5 @@
 import type { DeviceId, UserId } from '../core/ids.ts';
+import { UNSET, type UserSettings } from '../core/users.ts';
 import { TokenBucket } from './rate-limit.ts';
 import type { Session } from './session.ts';
 
@@ -8,6 +9,8 @@ export class Account {
   readonly sessions: Session[] = [];
   /** Of sends, over all the user's sessions. */
   readonly sends: TokenBucket;
+  /** As last heard of. */
+  settings: UserSettings = UNSET;
 
   constructor(user: UserId, sends: TokenBucket) {
     this.user = user;

@@ -1,6 +1,6 @@
 import { ERRORS, type ErrorCode } from '../core/errors.ts';
 import type { ConversationId } from '../core/ids.ts';
-import type { Delivery, Receipt } from '../core/requests.ts';
+import type { EventDelivery, Receipt } from '../core/requests.ts';
 import type { Entry } from '../core/entry.ts';
 import type { Head, Message, Page, Receipt as ReceiptFrame, ServerFrame } from '../protocol/frames.ts';
 import { encodeAck, encodeServer, messageAsJson } from '../protocol/server-codec.ts';
@@ -79,11 +79,11 @@ export class Replies {
 
 /** An event in both subprotocols, each made at its first use. */
 export class EventFrames {
-  readonly delivery: Delivery;
+  readonly delivery: EventDelivery;
   #binary: EventFrame | undefined;
   #json: EventFrame | undefined;
 
-  constructor(delivery: Delivery) {
+  constructor(delivery: EventDelivery) {
     this.delivery = delivery;
   }
 
@@ -110,9 +110,10 @@ export class EventFrames {
   }
 }
 
-function toFrame(delivery: Exclude<Delivery, { t: 'message' }>): Exclude<ServerFrame, Message | Page> {
+function toFrame(delivery: Exclude<EventDelivery, { t: 'message' }>): Exclude<ServerFrame, Message | Page> {
   if (delivery.t === 'conversation') return entryFrame(delivery.entry);
   if (delivery.t === 'receipt') return receiptFrame(delivery.conv, delivery.items);
+  if (delivery.t === 'cursor') return receiptFrame(delivery.conv, [delivery.item]);
   if (delivery.t === 'typing')
     return { t: 'typing', conv: delivery.conv, user: delivery.user, on: delivery.on };
   const { conv, seq, n, unread } = delivery;

@@ -4,6 +4,7 @@ import { directConversationId } from '../core/direct-id.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import { type ConversationId, uuidV7 } from '../core/ids.ts';
 import type { System } from '../core/ports.ts';
+import { homeOf } from '../core/users.ts';
 import type {
   CreateRequest,
   DeliveredRequest,
@@ -15,6 +16,7 @@ import type {
   ReceiptsRequest,
   RequestBase,
   SendRequest,
+  SettingsRequest,
   TypingRequest,
 } from '../core/requests.ts';
 import type {
@@ -61,11 +63,12 @@ export function sendRequest(
     conv: frame.conv,
     user: session.user,
     device: session.device,
-    bytes: REQUEST_BYTES + frame.body.length,
+    bytes: REQUEST_BYTES + frame.body.length + USER_BYTES * (frame.mentions?.length ?? 0),
     cmid: frame.cmid,
     kind: frame.kind,
     body: Buffer.from(frame.body), // the one copy, of what may view the socket's buffer; pooled, as it lives briefly
     text: frame.text,
+    mentions: frame.mentions,
     retry: frame.retry,
     ordinal: place.ordinal,
     base: place.base,
@@ -103,6 +106,7 @@ export function readRequest(edge: string, session: Session, frame: Read): ReadRe
     t: 'read',
     ...requestOf(edge, session, 0, frame.conv),
     seq: frame.seq,
+    isHidden: session.account?.settings.receipts === false,
   };
 }
 
@@ -122,9 +126,15 @@ export function typingRequest(edge: string, session: Session, frame: Typing): Ty
   };
 }
 
-export function prefsRequest(edge: string, session: Session, frame: Prefs): PrefsRequest {
-  const { mute, pin, archive } = frame;
-  return { t: 'prefs', ...requestOf(edge, session, frame.id, frame.conv), mute, pin, archive };
+/** Of one conversation, or of all: then it goes to the user's home. */
+export function prefsRequest(edge: string, session: Session, frame: Prefs): PrefsRequest | SettingsRequest {
+  const { id, conv, mute, pin, archive, receipts, presence } = frame;
+  if (conv === undefined) {
+    const base = requestOf(edge, session, id, homeOf(session.user));
+    const known = session.account?.settings.at ?? 0;
+    return { t: 'settings', ...base, receipts, presence, base: known };
+  }
+  return { t: 'prefs', ...requestOf(edge, session, id, conv), mute, pin, archive };
 }
 
 export function receiptsRequest(edge: string, session: Session, frame: ListReceipts): ReceiptsRequest {

@@ -6,13 +6,14 @@ import {
   type System,
   type Timer,
 } from '../core/ports.ts';
-import type { InboxRow } from '../core/rows.ts';
+import type { Inbox, InboxRow } from '../core/rows.ts';
 import type { EdgeBounds } from './bounds.ts';
 import type { SessionCloser } from './farewell.ts';
 import type { FanOut } from './fan-out.ts';
 import { ReadGate } from './read-gate.ts';
 import type { Registry } from './registry.ts';
 import { RETRY_AFTER_MS } from './replies.ts';
+import type { SettingsNews } from './settings.ts';
 import { changedSince, cursorOf, reshapedSince, shapeOf } from './sync-cursor.ts';
 
 /** While the store is away one inbox is tried at a time, after a wait that doubles. */
@@ -30,6 +31,7 @@ export interface ResyncsOptions {
   readonly gate: ReadGate;
   readonly registry: Registry;
   readonly fanOut: FanOut;
+  readonly settings: SettingsNews;
   readonly closer: SessionCloser;
 }
 
@@ -91,8 +93,10 @@ export class Resyncs {
 
   async #run(user: UserId): Promise<void> {
     try {
-      const rows = await this.#read(user);
+      const { rows, settings } = await this.#read(user);
       this.#answered();
+      const account = this.#options.registry.account(user);
+      if (account !== undefined) this.#options.settings.heard(account, settings);
       this.#tell(user, rows);
     } catch (err) {
       if (err instanceof StoreUnavailable) this.#failed(user);
@@ -103,9 +107,9 @@ export class Resyncs {
     if (isWantedAgain) this.resync(user);
   }
 
-  #read(user: UserId): Promise<InboxRow[]> {
+  #read(user: UserId): Promise<Inbox> {
     const { gate, projections } = this.#options;
-    const read = (): Promise<InboxRow[]> => {
+    const read = (): Promise<Inbox> => {
       this.#readings.set(user, 'reading');
       return projections.inbox(user);
     };

@@ -1,10 +1,11 @@
 import type { ConversationId, DeviceId, Seq, UserId } from '../core/ids.ts';
-import type { Delivery, GrantAnswer, HistoryRequest, PageAnswer } from '../core/requests.ts';
+import type { EventDelivery, GrantAnswer, HistoryRequest, PageAnswer } from '../core/requests.ts';
 import type { Lanes } from './lanes.ts';
 import type { Marks } from './marks.ts';
 import type { TokenBucket } from './rate-limit.ts';
 import type { Account } from './registry.ts';
 import type { Socket } from './socket.ts';
+import type { Watched } from './watches.ts';
 
 /**
  * new: no `hello` yet. greeting: until `welcome` is written. push: events are written as they come. pull: the
@@ -15,9 +16,9 @@ export type SessionMode = 'new' | 'greeting' | 'push' | 'pull' | 'closed';
 /** An event on its way to sockets: one object per event and subprotocol, whatever the number of recipients. */
 export class EventFrame {
   readonly bytes: Uint8Array;
-  readonly delivery: Delivery;
+  readonly delivery: EventDelivery;
 
-  constructor(bytes: Uint8Array, delivery: Delivery) {
+  constructor(bytes: Uint8Array, delivery: EventDelivery) {
     this.bytes = bytes;
     this.delivery = delivery;
   }
@@ -97,6 +98,12 @@ export class Session {
   shape = '';
   /** Its inbox is to be read again after the `welcome`. */
   mustResync = false;
+  /** Whom it watches. */
+  watching: Set<Watched> | undefined = undefined;
+  /** The badge that it was told last. */
+  badge = 0;
+  /** `at` of the settings that it was told. */
+  settingsAt = 0;
 
   constructor(number: number, socket: Socket, frames: TokenBucket, now: number) {
     this.number = number;

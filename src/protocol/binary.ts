@@ -1,11 +1,19 @@
 /** The binary form of frames that clients send. */
 import { Buffer, isUtf8 } from 'node:buffer';
 import { uuidFromBytes } from '../core/ids.ts';
-import { badFrame, bodyTooLarge, type Decoded, isRequestId, refuse } from './decoded.ts';
+import {
+  badFrame,
+  bodyTooLarge,
+  type Decoded,
+  type DecodedSend,
+  isRequestId,
+  quoted,
+  refuse,
+} from './decoded.ts';
 import { CLIENT_FRAMES, type ClientFrame, LATER_FRAMES } from './frames.ts';
 import { LIMITS } from './limits.ts';
 import { readU32 } from './message-frame.ts';
-import { fromFields, unpackFields } from './msgpack.ts';
+import { fromFields, unpackExtras, unpackFields } from './msgpack.ts';
 import { leadingInteger, type ScanProblem, scanMsgpack } from './msgpack-scan.ts';
 import {
   SEND_BODY_BYTES_AT,
@@ -17,7 +25,7 @@ import {
   SEND_RETRY,
   SEND_TEXT,
 } from './send-frame.ts';
-import { checkFrame, isKind, KIND_EXPECTED } from './validate.ts';
+import { checkFrame, isKind, KIND_EXPECTED, mentionsProblem } from './validate.ts';
 
 const SEND = CLIENT_FRAMES.send.type;
 const UNKNOWN_FLAGS = 0xff & ~(SEND_TEXT | SEND_RETRY | SEND_EXTRAS);
@@ -91,9 +99,11 @@ function decodeSend(bytes: Uint8Array): Decoded {
   if (bytes[3] !== 0) return refuseSend(bytes, 'the byte behind kind bytes must be 0');
   if (end > bytes.length) return refuseSend(bytes, 'kind bytes and body bytes must lie within the frame');
   if (bodyBytes > LIMITS.bodyBytesMax) return bodyTooLarge(id, bodyBytes);
+  let mentions: readonly string[] | undefined;
   if ((flags & SEND_EXTRAS) !== 0) {
-    const problem = extrasProblem(bytes, end);
-    if (problem !== undefined) return refuseSend(bytes, problem);
+    const extras = readExtras(bytes, end);
+    if (typeof extras === 'string') return refuseSend(bytes, extras);
+    mentions = extras.mentions;
   } else if (end !== bytes.length)
     return refuseSend(bytes, 'the frame must end with the body, without flag 0x80');
   const body = bytes.subarray(bodyAt, end);
@@ -110,6 +120,7 @@ function decodeSend(bytes: Uint8Array): Decoded {
     text,
     kind,
     retry: (flags & SEND_RETRY) !== 0,
+    mentions,
   };
 }
 
@@ -119,14 +130,16 @@ function readKind(bytes: Uint8Array): string | undefined {
   return isKind(kind) ? kind : undefined;
 }
 
-/** A map for fields of later versions: this one knows none, so it must be empty. */
-function extrasProblem(bytes: Uint8Array, at: number): string | undefined {
+/** The fields behind the body; a string says what is wrong with them. */
+function readExtras(bytes: Uint8Array, at: number): Pick<DecodedSend, 'mentions'> | string {
   const problem = scanMsgpack(bytes, at, 'map');
   if (problem !== undefined) return `with flag 0x80 a msgpack map must follow the body: ${problem.message}`;
-  const headerBytes = bytes[at] === 0xde ? 3 : bytes[at] === 0xdf ? 5 : 1;
-  return bytes.length === at + headerBytes
-    ? undefined
-    : 'the map behind the body must be empty: send has no further fields';
+  const { mentions, ...unknown } = unpackExtras(bytes.subarray(at));
+  const [name] = Object.keys(unknown);
+  if (name !== undefined)
+    return `the map behind the body has no field ${JSON.stringify(quoted(name))}: its field is mentions`;
+  if (mentions === undefined || mentions === null) return { mentions: undefined };
+  return mentionsProblem(mentions) ?? { mentions: mentions as string[] };
 }
 
 function refuseSend(bytes: Uint8Array, message: string): Decoded {

@@ -20,6 +20,7 @@ import {
   messageFrom,
   messageIsText,
   messageKind,
+  messageMentions,
   messageText,
   N_AT,
   readU32,
@@ -75,7 +76,10 @@ const NAMES = new Map<number | undefined, ServerFrame['t']>(
 function readFields(t: ServerFrame['t'], values: readonly unknown[]): Record<string, unknown> {
   if (t === 'conversation') return entryFromFields(values);
   const frame = fromFields(values, SERVER_FRAMES[t].fields);
-  if (t === 'welcome') frame.limits = fromFields(frame.limits as unknown[], NESTED.limits);
+  if (t === 'welcome') {
+    frame.limits = fromFields(frame.limits as unknown[], NESTED.limits);
+    if (Array.isArray(frame.prefs)) frame.prefs = fromFields(frame.prefs, NESTED.prefs);
+  }
   if (t === 'welcome' || t === 'conversations') {
     frame.conversations = (frame.conversations as unknown[][]).map(entryFromFields);
   }
@@ -84,13 +88,14 @@ function readFields(t: ServerFrame['t'], values: readonly unknown[]): Record<str
   return frame;
 }
 
-/** Fields behind the body are of a later protocol, and ignored. */
+/** Other fields behind the body are of a later protocol, and ignored. */
 function readMessage(frame: Uint8Array): Message {
   const body = messageBody(frame);
   if (frame.length < MESSAGE_HEADER_BYTES || body.length !== readU32(frame, BODY_BYTES_AT)) {
     throw new RangeError('a message is cut short');
   }
   const cmid = messageCmid(frame);
+  const mentions = messageMentions(frame);
   const message: Message = {
     t: 'message',
     conv: messageConv(frame),
@@ -102,7 +107,7 @@ function readMessage(frame: Uint8Array): Message {
     kind: messageKind(frame),
     body: messageIsText(frame) ? messageText(frame) : body,
   };
-  return cmid === '' ? message : { ...message, cmid };
+  return { ...message, ...(cmid !== '' && { cmid }), ...(mentions.length > 0 && { mentions }) };
 }
 
 function decodeJson(text: string): ServerFrame | undefined {

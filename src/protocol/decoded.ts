@@ -15,6 +15,7 @@ export interface DecodedSend {
   readonly text: boolean;
   readonly kind: string;
   readonly retry: boolean;
+  readonly mentions: readonly string[] | undefined;
 }
 
 /** What is wrong with a frame: answer `error` with what is here, or with `close` set `bye`, and close. */

@@ -5,6 +5,9 @@
 import type { Entry, Role } from '../core/entry.ts';
 import type { CloseReason, ErrorCode } from '../core/errors.ts';
 import type { ConversationKind } from '../core/requests.ts';
+import type { Prefs, PrefsEvent, PresenceEvent, Unwatch, UserPrefs, Watch } from './user-frames.ts';
+
+export type { Prefs, PrefsEvent, PresenceEvent, Unwatch, UserPrefs, Watch } from './user-frames.ts';
 
 export interface Hello {
   readonly t: 'hello';
@@ -42,6 +45,7 @@ export interface Send {
   readonly body: string | Uint8Array;
   readonly kind?: string;
   readonly retry?: boolean;
+  readonly mentions?: readonly string[];
 }
 export interface History {
   readonly t: 'history';
@@ -83,15 +87,6 @@ export interface ListReceipts {
   readonly before?: string;
   readonly limit?: number;
 }
-/** How the user wants a conversation shown, on all devices: at least one of the three. */
-export interface Prefs {
-  readonly t: 'prefs';
-  readonly id: number;
-  readonly conv: string;
-  readonly mute?: number;
-  readonly pin?: boolean;
-  readonly archive?: boolean;
-}
 export interface Ping {
   readonly t: 'ping';
   readonly id: number;
@@ -110,6 +105,8 @@ export type ClientFrame =
   | Typing
   | ListReceipts
   | Prefs
+  | Watch
+  | Unwatch
   | Ping;
 
 export interface WireLimits {
@@ -131,6 +128,7 @@ export interface Welcome {
   readonly more: boolean;
   readonly before?: string;
   readonly badge: number;
+  readonly prefs: UserPrefs;
 }
 export interface Ok {
   readonly t: 'ok';
@@ -172,6 +170,8 @@ export interface Message {
   readonly kind: string;
   readonly body: string | Uint8Array;
   readonly target?: number;
+  /** Members at whom it is aimed; the sender is none of them. */
+  readonly mentions?: readonly string[];
 }
 export interface Page {
   readonly t: 'page';
@@ -220,6 +220,8 @@ export interface Head {
 export interface ConversationEvent extends Partial<Omit<Entry, 'conv'>> {
   readonly t: 'conversation';
   readonly conv: string;
+  /** As in `welcome`. */
+  readonly badge?: number;
 }
 /** Cursors that moved; without items: some were missed. */
 export interface Receipt {
@@ -261,6 +263,8 @@ export type ServerFrame =
   | ConversationEvent
   | Receipt
   | TypingEvent
+  | PresenceEvent
+  | PrefsEvent
   | Reset
   | Bye;
 
@@ -282,10 +286,12 @@ export const CLIENT_FRAMES = {
   read: { type: 0x07, fields: ['conv', 'seq'] },
   ping: { type: 0x08, fields: ['id'] },
   receipts: { type: 0x09, fields: ['id', 'conv', 'seq', 'before', 'limit'] },
-  prefs: { type: 0x0a, fields: ['id', 'conv', 'mute', 'pin', 'archive'] },
-  send: { type: 0x10, fields: ['id', 'conv', 'cmid', 'body', 'kind', 'retry'] },
+  prefs: { type: 0x0a, fields: ['id', 'conv', 'mute', 'pin', 'archive', 'receipts', 'presence'] },
+  send: { type: 0x10, fields: ['id', 'conv', 'cmid', 'body', 'kind', 'retry', 'mentions'] },
   delivered: { type: 0x23, fields: ['conv', 'seq'] },
   typing: { type: 0x24, fields: ['conv', 'on'] },
+  watch: { type: 0x25, fields: ['id', 'users'] },
+  unwatch: { type: 0x26, fields: ['id', 'users'] },
 } as const satisfies Record<ClientFrame['t'], FrameSpec>;
 
 /** Frames of later steps: answered with `unsupported`, their numbers kept free. */
@@ -293,8 +299,6 @@ export const LATER_FRAMES = {
   edit: 0x20,
   delete: 0x21,
   react: 0x22,
-  watch: 0x25,
-  unwatch: 0x26,
 } as const satisfies Record<string, number>;
 
 /** Frames that the server sends. `ack` and `message` have fixed headers in the binary form. */
@@ -312,6 +316,7 @@ export const SERVER_FRAMES = {
       'more',
       'before',
       'badge',
+      'prefs',
     ],
   },
   ok: { type: 0x42, fields: ['id', 'seq', 'members'] },
@@ -324,7 +329,7 @@ export const SERVER_FRAMES = {
   ack: { type: 0x50, fields: ['id', 'conv', 'cmid', 'seq', 'ts', 'duplicate'] },
   message: {
     type: 0x51,
-    fields: ['conv', 'seq', 'n', 'ts', 'from', 'device', 'cmid', 'kind', 'body', 'target'],
+    fields: ['conv', 'seq', 'n', 'ts', 'from', 'device', 'cmid', 'kind', 'body', 'target', 'mentions'],
   },
   head: { type: 0x52, fields: ['conv', 'seq', 'n', 'unread'] },
   conversation: {
@@ -346,18 +351,23 @@ export const SERVER_FRAMES = {
       'pin',
       'archive',
       'set',
+      'mentions',
+      'badge',
     ],
   },
   reset: { type: 0x54, fields: ['conv'] },
   bye: { type: 0x55, fields: ['code', 'reason', 'reconnect', 'retryAfterMs'] },
   receipt: { type: 0x56, fields: ['conv', 'items'] },
   typing: { type: 0x57, fields: ['conv', 'user', 'on'] },
+  presence: { type: 0x58, fields: ['user', 'online', 'lastSeen'] },
+  prefs: { type: 0x59, fields: ['receipts', 'presence'] },
 } as const satisfies Record<ServerFrame['t'], FrameSpec>;
 
 /** Objects inside frames, in the order of their binary arrays. An entry has the fields of `conversation`. */
 export const NESTED = {
   limits: ['bodyBytesMax', 'frameBytesMax', 'sendsPerSecond', 'burst', 'heartbeatMs'],
   preview: ['seq', 'from', 'kind', 'text'],
+  prefs: ['receipts', 'presence'],
 } as const;
 
 export const SUBPROTOCOLS = { binary: 'carillon.v1', json: 'carillon.v1.json' } as const;

@@ -42,12 +42,13 @@ function parse(bytes: Uint8Array): Record<string, unknown> | undefined {
 }
 
 function decodeSend(send: Send): Decoded {
-  const { id, conv, cmid } = send;
+  const { id, conv, cmid, mentions } = send;
   const text = typeof send.body === 'string';
   const body = text ? textBytes(send.body as string) : base64Bytes(send.body);
   if (typeof body === 'string') return refuse('invalid', body, 'send', id, conv);
   if (body.length > LIMITS.bodyBytesMax) return bodyTooLarge(id, body.length);
-  return { t: 'send', id, conv, cmid, body, text, kind: send.kind ?? 'text', retry: send.retry ?? false };
+  const { kind = 'text', retry = false } = send;
+  return { t: 'send', id, conv, cmid, body, text, kind, retry, mentions };
 }
 
 /** A string says what is wrong. */

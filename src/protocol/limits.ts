@@ -3,6 +3,8 @@ export const LIMITS = {
   bodyBytesMax: 16 * 1024,
   kindCharsMax: 32,
   titleCharsMax: 200,
+  /** Users whom one message may mention. */
+  mentionsMax: 64,
   /** A JSON frame; the largest frame that a client may send. */
   jsonFrameBytesMax: 128 * 1024,
   binaryFrameBytesMax: 64 * 1024,
@@ -33,6 +35,8 @@ export const LIMITS = {
   /** How often a user is told to be typing, and for how long that counts. */
   typingEveryMs: 3_000,
   typingMs: 6_000,
+  /** Users whom one connection may watch. */
+  watchedUsersMax: 200,
   helloTimeoutMs: 10_000,
   pingEveryMs: 20_000,
   silenceMsMax: 45_000,

@@ -12,6 +12,7 @@
 import { hash52, hashText } from '../core/hash.ts';
 import { type ConversationId, uuidFromBytes, uuidToBytes } from '../core/ids.ts';
 import { SERVER_FRAMES } from './frames.ts';
+import { packExtras, unpackExtras } from './msgpack.ts';
 
 export const FLAG_TEXT = 0x01;
 export const FLAG_CMID = 0x02;
@@ -39,6 +40,8 @@ export interface MessageFields {
   readonly kind: string;
   readonly body: Uint8Array;
   readonly text: boolean;
+  /** None: undefined. */
+  readonly mentions?: readonly string[] | undefined;
 }
 
 export function encodeMessage(fields: MessageFields): Uint8Array {
@@ -46,9 +49,15 @@ export function encodeMessage(fields: MessageFields): Uint8Array {
   const fromBytes = fields.from.length;
   const deviceBytes = fields.device.length;
   const bodyAt = MESSAGE_HEADER_BYTES + fromBytes + deviceBytes + kind.length;
-  const frame = new Uint8Array(bodyAt + fields.body.length);
+  const { mentions } = fields;
+  const extras = mentions === undefined ? EMPTY : packExtras({ mentions });
+  const end = bodyAt + fields.body.length;
+  const frame = new Uint8Array(end + extras.length);
   frame[0] = SERVER_FRAMES.message.type;
-  frame[1] = (fields.text ? FLAG_TEXT : 0) | (fields.cmid === '' ? 0 : FLAG_CMID);
+  frame[1] =
+    (fields.text ? FLAG_TEXT : 0) |
+    (fields.cmid === '' ? 0 : FLAG_CMID) |
+    (extras.length === 0 ? 0 : FLAG_EXTRAS);
   frame[2] = kind.length;
   frame[3] = fromBytes;
   frame[4] = deviceBytes;
@@ -62,6 +71,7 @@ export function encodeMessage(fields: MessageFields): Uint8Array {
   writeAscii(frame, MESSAGE_HEADER_BYTES + fromBytes, fields.device);
   frame.set(kind, bodyAt - kind.length);
   frame.set(fields.body, bodyAt);
+  frame.set(extras, end);
   return frame;
 }
 
@@ -94,6 +104,15 @@ export function messageBody(frame: Uint8Array): Uint8Array {
 export function messageText(frame: Uint8Array): string {
   return decoder.decode(messageBody(frame));
 }
+
+/** Whom it mentions; what a later version says beside that is passed over. */
+export function messageMentions(frame: Uint8Array): readonly string[] {
+  if (((frame[1] as number) & FLAG_EXTRAS) === 0) return NOBODY;
+  const at = MESSAGE_HEADER_BYTES + (frame[2] as number) + (frame[3] as number) + (frame[4] as number);
+  const { mentions } = unpackExtras(frame.subarray(at + readU32(frame, BODY_BYTES_AT)));
+  return Array.isArray(mentions) ? (mentions as string[]) : NOBODY;
+}
+const NOBODY: readonly string[] = [];
 
 /** What tells one payload from another under the same client message id; stored, so it never changes. */
 export function payloadHash(kind: string, body: Uint8Array, text: boolean): number {

@@ -31,6 +31,16 @@ export function unpackFields(frame: Uint8Array): unknown[] {
   return values;
 }
 
+/** A map of what is there, for behind a frame with a fixed header. */
+export function packExtras(extras: Readonly<Record<string, unknown>>): Uint8Array {
+  return packr.pack(extras);
+}
+
+/** The map that `packExtras` made, or one that was scanned. */
+export function unpackExtras(bytes: Uint8Array): Readonly<Record<string, unknown>> {
+  return packr.unpack(bytes) as Readonly<Record<string, unknown>>;
+}
+
 /** The values of an object's fields, in their order. */
 export function toFields(value: object, fields: readonly string[]): unknown[] {
   const record = value as Record<string, unknown>;
@@ -55,6 +65,7 @@ export function serverFields(frame: Exclude<ServerFrame, Ack | Message | Page>):
           ...frame,
           limits: toFields(frame.limits, NESTED.limits),
           conversations: frame.conversations.map(entryToFields),
+          prefs: toFields(frame.prefs, NESTED.prefs),
         },
         SERVER_FRAMES.welcome.fields,
       );

@@ -13,6 +13,7 @@ import {
   messageFrom,
   messageIsText,
   messageKind,
+  messageMentions,
   N_AT,
   readU64,
   SEQ_AT,
@@ -138,13 +139,15 @@ function encodeBinaryPage(
 export function messageAsJson(frame: Uint8Array): Uint8Array {
   const cmid = messageCmid(frame);
   const kind = messageKind(frame);
+  const mentions = messageMentions(frame);
   const body = messageIsText(frame)
     ? JSON.stringify(asBuffer(messageBody(frame)).toString())
     : `{"b64":"${asBuffer(messageBody(frame)).toString('base64')}"}`;
   return Buffer.from(
     `{"t":"message","conv":"${messageConv(frame)}","seq":${readU64(frame, SEQ_AT)},"n":${readU64(frame, N_AT)}` +
       `,"ts":${readU64(frame, TS_AT)},"from":"${messageFrom(frame)}","device":"${messageDevice(frame)}"` +
-      `${cmid === '' ? '' : `,"cmid":"${cmid}"`},"kind":${JSON.stringify(kind)},"body":${body}}`,
+      `${cmid === '' ? '' : `,"cmid":"${cmid}"`},"kind":${JSON.stringify(kind)},"body":${body}` +
+      `${mentions.length === 0 ? '' : `,"mentions":${JSON.stringify(mentions)}`}}`,
   );
 }
 

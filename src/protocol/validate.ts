@@ -6,7 +6,8 @@ import FastestValidator, { type CheckerFunctionError, type SyncCheckFunction } f
 import type { ErrorCode } from '../core/errors.ts';
 import { isName, isUuid } from '../core/ids.ts';
 import { quoted } from './decoded.ts';
-import { CLIENT_FRAMES, type ClientFrame } from './frames.ts';
+import { VISIBILITIES } from '../core/users.ts';
+import { CLIENT_FRAMES, type ClientFrame, type Prefs } from './frames.ts';
 import { LIMITS } from './limits.ts';
 
 export interface FieldRule {
@@ -155,11 +156,15 @@ export const FIELD_RULES: { readonly [T in ClientFrame['t']]: Readonly<Record<st
   },
   prefs: {
     id: requestId(),
-    conv: uuid(),
+    conv: optional(uuid()),
     mute: optional(checked('Unix milliseconds, 0 for off', isInteger(0, Number.MAX_SAFE_INTEGER))),
     pin: optional(flag()),
     archive: optional(flag()),
+    receipts: optional(flag()),
+    presence: optional(oneOf(...VISIBILITIES)),
   },
+  watch: { id: requestId(), users: list(1, LIMITS.watchedUsersMax, NAME, isNameValue) },
+  unwatch: { id: requestId(), users: list(1, LIMITS.watchedUsersMax, NAME, isNameValue) },
   ping: { id: requestId() },
   send: {
     id: requestId(),
@@ -168,8 +173,19 @@ export const FIELD_RULES: { readonly [T in ClientFrame['t']]: Readonly<Record<st
     body: { type: 'any', expected: 'a string, or {"b64": …} for bytes' },
     kind: optional(matching(KIND_EXPECTED, KIND)),
     retry: optional(flag()),
+    mentions: optional(list(1, LIMITS.mentionsMax, NAME, isNameValue)),
   },
 };
+
+/** What is wrong with the mentions of a `send`. */
+export function mentionsProblem(value: unknown): string | undefined {
+  const isRight =
+    Array.isArray(value) &&
+    value.length > 0 &&
+    value.length <= LIMITS.mentionsMax &&
+    value.every(isNameValue);
+  return isRight ? undefined : `mentions must be ${FIELD_RULES.send.mentions?.expected}`;
+}
 
 export function isKind(text: string): boolean {
   return KIND.test(text);
@@ -213,8 +229,7 @@ function checkTogether(frame: ClientFrame): FieldProblem | undefined {
       }
       return undefined;
     case 'prefs':
-      if ((frame.mute ?? frame.pin ?? frame.archive) !== undefined) return undefined;
-      return problem('invalid', 'mute, pin and archive are all absent: say at least one');
+      return checkPrefs(frame);
     case 'history':
       if (frame.after === undefined || frame.before === undefined) return undefined;
       return problem(
@@ -234,6 +249,19 @@ function checkTogether(frame: ClientFrame): FieldProblem | undefined {
     default:
       return undefined;
   }
+}
+
+function checkPrefs({ conv, mute, pin, archive, receipts, presence }: Prefs): FieldProblem | undefined {
+  const ofOne = mute ?? pin ?? archive;
+  const ofAll = receipts ?? presence;
+  if (conv !== undefined && ofAll !== undefined)
+    return problem('invalid', 'receipts and presence hold for all conversations: leave conv out');
+  if (conv === undefined && ofOne !== undefined)
+    return problem('invalid', 'conv is missing: mute, pin and archive are of one conversation');
+  if ((ofOne ?? ofAll) !== undefined) return undefined;
+  return conv === undefined
+    ? problem('invalid', 'receipts and presence are both absent: say at least one')
+    : problem('invalid', 'mute, pin and archive are all absent: say at least one');
 }
 
 function describe(t: ClientFrame['t'], error: CheckerFunctionError): FieldProblem {

@@ -1,7 +1,8 @@
 import { ConversationSequencer } from '../../actors/conversation-sequencer.ts';
 import { ActorHost } from '../../cluster/actor-host.ts';
 import { clearDirtyMarks } from '../../cluster/dirty-clearing.ts';
-import { Router } from '../../cluster/router.ts';
+import { HereOnline, Router } from '../../cluster/router.ts';
+import { UserHub } from '../../cluster/users/user-hub.ts';
 import { type LmdbStore, openLmdbStore } from '../adapters/lmdb/store.ts';
 import { MemoryPresence } from '../adapters/memory/presence.ts';
 import { uuidV7 } from '../core/ids.ts';
@@ -29,12 +30,22 @@ export async function embedded(surroundings: Surroundings, files: EdgeFiles): Pr
     metrics,
     makeActor: (activation) => new ConversationSequencer(activation),
   });
-  const router = new Router(host, edge);
+  const online = new HereOnline();
+  const users = new UserHub({
+    store: projections,
+    edge,
+    system,
+    logger,
+    metrics,
+    online,
+    isHome: () => true,
+  });
+  const router = new Router(host, edge, users, online);
   edge.useOwners(router);
   const http = httpOptions(surroundings, files.files, () => id, presence);
   const main = new MainPort(config, edge, logger, http);
   const admin = new AdminPort(config, logger, http);
-  const owner = new EmbeddedOwner(host, router, store, system, logger);
+  const owner = new EmbeddedOwner(host, router, users, store, system, logger);
   return {
     components: [storeComponent(store), owner, edgeComponent(edge), admin, main],
     url: () => main.url,
@@ -74,14 +85,23 @@ class EmbeddedOwner implements Component {
   readonly name = 'sequencer';
   readonly #host: ActorHost;
   readonly #router: Router;
+  readonly #users: UserHub;
   readonly #store: LmdbStore;
   readonly #system: System;
   readonly #logger: Logger;
   #clearing: Timer | undefined;
 
-  constructor(host: ActorHost, router: Router, store: LmdbStore, system: System, logger: Logger) {
+  constructor(
+    host: ActorHost,
+    router: Router,
+    users: UserHub,
+    store: LmdbStore,
+    system: System,
+    logger: Logger,
+  ) {
     this.#host = host;
     this.#router = router;
+    this.#users = users;
     this.#store = store;
     this.#system = system;
     this.#logger = logger;
@@ -97,11 +117,13 @@ class EmbeddedOwner implements Component {
     while (!this.#host.quiet)
       await new Promise<void>((resolve) => this.#system.after(QUIET_LOOK_MS, resolve));
     await this.#host.projector.flush();
+    await this.#users.flush();
     await this.#store.dirty.clearDirty(Number.MAX_SAFE_INTEGER); // all of it is written
   }
 
   stop(): void {
     this.#clearing?.cancel();
+    this.#users.stop();
     this.#host.stop();
   }
 }

@@ -16,12 +16,14 @@ import { RemoteEdges } from '../../cluster/peer/remote-edges.ts';
 import { Ring, ringNodes } from '../../cluster/ring.ts';
 import { NodeRingControl } from '../../cluster/ring-control.ts';
 import { Term, type TermState } from '../../cluster/term.ts';
+import { UserHub, type UserMetrics } from '../../cluster/users/user-hub.ts';
 import { Watcher } from '../../cluster/watcher.ts';
 import type { Beat, Bus, BusSubscription, ClusterStore, LeaseTable } from '../core/cluster-ports.ts';
-import { type ConversationId, type NodeId, uuidV7 } from '../core/ids.ts';
+import { type ConversationId, type NodeId, type UserId, uuidV7 } from '../core/ids.ts';
 import { type Logger, StoreUnavailable, type System } from '../core/ports.ts';
-import type { ConversationRequest } from '../core/requests.ts';
+import type { NodeRequest } from '../core/requests.ts';
 import type { RingControl } from '../core/ring-control.ts';
+import { homeOf } from '../core/users.ts';
 import type { ClusterMetrics } from '../telemetry.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -57,6 +59,7 @@ export class SequencerTerm {
   readonly #dedup: DedupIndexer;
   readonly #host: ActorHost;
   readonly #edges: RemoteEdges;
+  readonly #users: UserHub;
   readonly #dead: DeadNodes;
   readonly #handoff: Handoff;
   readonly #nodeMail: NodeMail;
@@ -118,13 +121,14 @@ export class SequencerTerm {
       showElsewhere: (conv, owner) => this.#nodeMail.show(owner, conv),
       opened: (conv) => this.#handoff.consider(conv),
     });
-    this.#edges.useConversations({
-      submit: (request) => this.#submit(request),
-      announce: (user) => this.#host.announce(user),
-      depart: () => undefined, // the directory of edges knows
-      entryOf: (conv, user) => this.#host.entryOf(conv, user),
-      otherOwnerOf: (conv) => this.#movedTo(conv),
-    });
+    this.#users = this.#makeUsers(system, logger, metrics);
+    const conversations = {
+      submit: (request: NodeRequest) => this.#submit(request),
+      announce: (user: UserId) => this.#host.announce(user),
+      entryOf: (conv: ConversationId, user: UserId) => this.#host.entryOf(conv, user),
+      otherOwnerOf: (conv: ConversationId) => this.#movedTo(conv),
+    };
+    this.#edges.useConversations(conversations, this.#users);
     this.#dead = this.#makeDeadNodes(leases, system, logger);
     this.#handoff = this.#makeHandoff(committed);
     this.#mail = this.#receiveMail(offers, logger);
@@ -165,6 +169,7 @@ export class SequencerTerm {
     this.#isLeaving = true;
     while (!this.#host.quiet) await this.#pause();
     await this.#host.projector.flush();
+    await this.#users.flush();
     const toldBy = this.#system.monotonic() + TOLD_MS_MAX;
     while (!this.#edges.allTold && this.#system.monotonic() < toldBy) await this.#pause();
     const isTold = this.#edges.allTold;
@@ -179,6 +184,7 @@ export class SequencerTerm {
     this.#mail.stop();
     this.#dead.stop();
     this.#watcher.stop();
+    this.#users.stop();
     this.#host.stop();
     this.#dedup.stop();
     this.#edges.stop();
@@ -194,8 +200,15 @@ export class SequencerTerm {
   }
 
   /** Whoever leaves answers no more: the edge asks the next owner when it knows of one. */
-  #submit(request: ConversationRequest): void {
-    if (!this.#isLeaving) this.#host.submit(request);
+  #submit(request: NodeRequest): void {
+    if (this.#isLeaving) return;
+    if (request.t !== 'settings') {
+      this.#host.submit(request);
+      return;
+    }
+    const home = this.#ring.ownerOf(request.conv) ?? this.node;
+    if (home === this.node) this.#users.change(request);
+    else this.#edges.redirect(request, home);
   }
 
   #changed(state: TermState): void {
@@ -229,6 +242,18 @@ export class SequencerTerm {
       isHere: (conv) => host.residency.get(conv) !== undefined,
       system,
       logger,
+    });
+  }
+
+  #makeUsers(system: System, logger: Logger, metrics: UserMetrics): UserHub {
+    return new UserHub({
+      store: this.#options.store.projections,
+      edge: this.#edges,
+      system,
+      logger,
+      metrics,
+      online: this.#edges.online,
+      isHome: (user) => this.#ring.ownerOf(homeOf(user)) === this.node,
     });
   }
 

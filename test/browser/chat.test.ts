@@ -130,6 +130,7 @@ test('two pages chat; reload, and a restart of the server, keep the history', {
     await bob.sees('<img src=x onerror=alert(1)> & <b>hello</b>');
     await bob.writes('Hello Ann');
     await ann.sees('Hello Ann');
+    for (const person of [ann, bob]) await person.page.locator('.subtitle', { hasText: 'Online' }).waitFor();
     assert.deepEqual(await ann.texts(), await bob.texts());
     assert.equal(await bob.page.locator('.unread').count(), 0);
   });

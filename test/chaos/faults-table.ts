@@ -2,6 +2,7 @@ import { tellRedis } from '../services/redis.ts';
 import { sleep } from '../support/server-process.ts';
 import type { Fault, FaultContext } from './faults.ts';
 import { lastOfAll } from './faults-last.ts';
+import { lastOfEachKind } from './faults-last-events.ts';
 
 /** Retryable, and what becomes of the send shows when the client tries again. */
 const AWAY = ['unavailable', 'timed_out_unknown'] as const;
@@ -66,6 +67,13 @@ export const FAULTS: readonly Fault[] = [
     rig: 'single',
     bounds: { completeMsMax: 1_500 },
     run: lastOfAll,
+  },
+  {
+    name: 'nats-last-events',
+    what: 'NATS loses the last event of each kind: mention, receipts, reads, pins, settings, presence',
+    rig: 'single',
+    bounds: { completeMsMax: 1_500 },
+    run: lastOfEachKind,
   },
   {
     name: 'redis-restart',

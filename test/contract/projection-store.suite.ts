@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { UNSET, type UserSettings, type Visibility } from '../../src/core/users.ts';
 import { LIMITS } from '../../src/protocol/limits.ts';
 import {
   checksOf,
@@ -43,11 +44,11 @@ export function projectionStoreSuite(name: string, open: OpenProjections): void 
     ]);
     await store.projections.write([projection(one, 1, { inbox: [inboxRow(ann, one, 4, 2)] })]);
     assert.deepEqual(
-      byConv(await store.projections.inbox(ann)),
+      byConv((await store.projections.inbox(ann)).rows),
       byConv([inboxRow(ann, one, 4, 2), inboxRow(ann, two, 0)]),
     );
-    assert.deepEqual(await store.projections.inbox(longer), [inboxRow(longer, one, 1)]);
-    assert.deepEqual(await store.projections.inbox(prefix), []);
+    assert.deepEqual((await store.projections.inbox(longer)).rows, [inboxRow(longer, one, 1)]);
+    assert.deepEqual((await store.projections.inbox(prefix)).rows, []);
     assert.deepEqual(await store.projections.inboxRow(ann, two), inboxRow(ann, two, 0));
     assert.equal(await store.projections.inboxRow(longer, two), undefined);
     assert.deepEqual(await store.projections.conversation(one), conversationRow(one));
@@ -146,7 +147,7 @@ export function projectionStoreSuite(name: string, open: OpenProjections): void 
         [entry?.mute ?? 0, entry?.pin ?? false, entry?.archive ?? false],
         [mute, pin, archive],
       );
-      assert.deepEqual((await projections.inbox(user))[0]?.entry, entry);
+      assert.deepEqual((await projections.inbox(user)).rows[0]?.entry, entry);
     };
     await store.projections.write([projection(conv, 1, { members: [memberRow(user)], inbox: [shown] })]);
     assert.equal((await store.projections.members(conv))[0]?.prefs, undefined);
@@ -162,6 +163,112 @@ export function projectionStoreSuite(name: string, open: OpenProjections): void 
     }
     await isShown(await store.reopen(), 4_000_000_000_000, false, true);
   });
+
+  check('of a user never heard of nothing is set, and no time is known', async (store) => {
+    const user = `nobody-${randomUUID()}`;
+    assert.deepEqual(await store.projections.user(user), { user, settings: UNSET, seen: 0 });
+    assert.deepEqual(await store.projections.inbox(user), { rows: [], settings: UNSET });
+    assert.deepEqual(await store.projections.user(user), { user, settings: UNSET, seen: 0 });
+  });
+
+  check('when a user was seen only rises, and stands apart from what is set', async (store) => {
+    const user = `ann-${randomUUID()}`;
+    const settings = { receipts: false, presence: 'contacts', at: 2 ** 41 } as const;
+    for (const [seen, kept] of [
+      [2 ** 40, 2 ** 40],
+      [2 ** 40 + 5, 2 ** 40 + 5],
+      [2 ** 40 + 4, 2 ** 40 + 5],
+    ] as const) {
+      await store.projections.writeSeen([{ user, seen }]);
+      assert.deepEqual(await store.projections.user(user), { user, settings: UNSET, seen: kept });
+    }
+    assert.equal(await store.projections.changeSettings(user, UNSET, settings), 'applied');
+    const again = await store.reopen();
+    assert.deepEqual(await again.projections.user(user), { user, settings, seen: 2 ** 40 + 5 });
+    await again.projections.writeSeen([{ user, seen: 2 ** 40 + 9 }]);
+    assert.deepEqual(await again.projections.user(user), { user, settings, seen: 2 ** 40 + 9 });
+  });
+
+  check('what a user has set is changed only by who knows what is set', async (store) => {
+    const user = `ann-${randomUUID()}`;
+    const set = (at: number, receipts: boolean, presence: Visibility) => ({ receipts, presence, at });
+    const [first, second] = [set(2 ** 41, false, 'contacts'), set(2 ** 41 + 1, true, 'nobody')];
+    const change = (from: UserSettings, to: UserSettings) => store.projections.changeSettings(user, from, to);
+    assert.deepEqual(await store.projections.settings(user), UNSET);
+    assert.equal(await change(first, second), 'notApplied');
+    assert.equal(await change(UNSET, first), 'applied');
+    assert.equal(await change(UNSET, second), 'notApplied');
+    assert.deepEqual(await store.projections.settings(user), first);
+    const both = await Promise.all([change(first, second), change(first, set(2 ** 41 + 2, false, 'nobody'))]);
+    assert.ok(both.filter((outcome) => outcome === 'applied').length <= 1, both.join());
+    const { settings } = await store.projections.user(user);
+    assert.deepEqual(await store.projections.settings(user), settings);
+    const again = await store.reopen();
+    assert.deepEqual(await again.projections.settings(user), settings);
+  });
+
+  check('users of one write are told apart, one whose name begins with another’s too', async (store) => {
+    const ann = `ann-${randomUUID()}`;
+    const users = [ann, `${ann}a`, ann.slice(0, -1), 'u'.repeat(64)];
+    const rows = users.map((user, i) => ({ user, seen: 2 ** 40 + i }));
+    await store.projections.writeSeen(rows);
+    await store.projections.writeSeen([]);
+    for (const { user, seen } of rows) assert.equal((await store.projections.user(user)).seen, seen);
+    const many = Array.from({ length: 64 }, (_, i) => ({ user: `${ann}-${i}`, seen: 7 + i }));
+    await store.projections.writeSeen(many);
+    for (const { user, seen } of many) assert.equal((await store.projections.user(user)).seen, seen);
+  });
+
+  check('an inbox has the user’s settings, with conversations and without', async (store) => {
+    const [conv, user] = [randomUUID(), `ann-${randomUUID()}`];
+    const settings = { receipts: false, presence: 'nobody' as const, at: 2 ** 41 };
+    await store.projections.writeSeen([{ user, seen: 2 ** 40 }]);
+    assert.deepEqual(await store.projections.inbox(user), { rows: [], settings: UNSET });
+    assert.equal(await store.projections.changeSettings(user, UNSET, settings), 'applied');
+    assert.deepEqual(await store.projections.inbox(user), { rows: [], settings });
+    assert.equal(await store.projections.inboxRow(user, conv), undefined);
+    const row = inboxRow(user, conv, 3, 1);
+    await store.projections.write([projection(conv, 1, { inbox: [row] })]);
+    assert.deepEqual(await store.projections.inbox(user), { rows: [row], settings });
+    assert.deepEqual(await store.projections.user(user), { user, settings, seen: 2 ** 40 });
+    const again = await store.reopen();
+    assert.deepEqual(await again.projections.inbox(user), { rows: [row], settings });
+  });
+
+  check(
+    'what is shown of a read cursor is kept beside it, and is absent where nothing was hidden',
+    async (store) => {
+      const conv = randomUUID();
+      const prefs = { mute: 0, pin: true, archive: false, at: 0 };
+      const rows = (shown: number | undefined, read: number) => [
+        memberRow('ann', { read, readN: read, ...(shown !== undefined && { shown }) }),
+        memberRow('bob', { read: 2, readN: 2 }),
+        memberRow('cat', { read: 4, readN: 4, shown: 0, prefs }),
+      ];
+      const steps: [shown: number | undefined, read: number][] = [
+        [undefined, 3],
+        [3, 5],
+        [3, 9],
+        [9, 9],
+        [9, 2 ** 40],
+        [2 ** 40, 2 ** 40],
+      ];
+      const isThere = async (
+        { projections }: ProjectionsUnderTest,
+        shown: number | undefined,
+        read: number,
+      ) => {
+        const [ann, bob, cat] = byUser(await projections.members(conv));
+        assert.deepEqual([ann, bob], rows(shown, read).slice(0, 2));
+        assert.deepEqual([cat?.shown, cat?.read, cat?.prefs?.pin], [0, 4, true]);
+      };
+      for (const [shown, read] of steps) {
+        await store.projections.write([projection(conv, 1, { members: rows(shown, read) })]);
+        await isThere(store, shown, read);
+      }
+      await isThere(await store.reopen(), 2 ** 40, 2 ** 40);
+    },
+  );
 
   check('the same write again, and again later, changes nothing', async (store) => {
     const conv = randomUUID();
@@ -196,7 +303,7 @@ export function projectionStoreSuite(name: string, open: OpenProjections): void 
     assert.deepEqual(byUser(await store.projections.members(conv)), [memberRow('e'), memberRow(user)]);
     assert.deepEqual(await store.projections.inboxRow(user, conv), full);
     assert.deepEqual(await store.projections.inboxRow('e', conv), inbox[1]);
-    assert.deepEqual(await store.projections.inbox(user), [full]);
+    assert.deepEqual((await store.projections.inbox(user)).rows, [full]);
     const [bare] = [conversationRow(randomUUID(), 0)];
     await store.projections.write([projection(bare.conv, 1, { conversation: bare })]);
     assert.deepEqual(await store.projections.conversation(bare.conv), bare);
@@ -209,10 +316,12 @@ export function projectionStoreSuite(name: string, open: OpenProjections): void 
     const read = async (): Promise<void> => {
       while (writing) {
         const before = answered;
-        const [[row], alone] = await Promise.all([
-          store.projections.inbox(user),
-          store.projections.inboxRow(user, conv),
-        ]);
+        const [
+          {
+            rows: [row],
+          },
+          alone,
+        ] = await Promise.all([store.projections.inbox(user), store.projections.inboxRow(user, conv)]);
         for (const each of [row, alone]) {
           if (each === undefined) assert.equal(before, 0);
           else {
@@ -248,8 +357,8 @@ export function projectionStoreSuite(name: string, open: OpenProjections): void 
 }
 
 function byUser<T extends { user: string }>(rows: T[]): T[] {
-  return rows.sort((a, b) => (a.user < b.user ? -1 : 1));
+  return rows.toSorted((a, b) => (a.user < b.user ? -1 : 1));
 }
-function byConv<T extends { entry: { conv: string } }>(rows: T[]): T[] {
-  return rows.sort((a, b) => (a.entry.conv < b.entry.conv ? -1 : 1));
+function byConv<T extends { entry: { conv: string } }>(rows: readonly T[]): T[] {
+  return rows.toSorted((a, b) => (a.entry.conv < b.entry.conv ? -1 : 1));
 }

@@ -53,12 +53,12 @@ function runSuites(): void {
     tables.mute();
     await assert.rejects(tables.projections.write([write(conv)]), StoreUnavailable);
     await tables.heal();
-    const [row] = await projections.inbox(conv);
+    const [row] = (await projections.inbox(conv)).rows;
     assert.deepEqual(row, inboxRow(conv, conv, 4, 2));
     assert.deepEqual(await projections.members(conv), [memberRow('ann')]);
     assert.equal(await projections.conversation(conv), undefined); // it comes after the members
     await tables.projections.write([write(conv)]);
-    assert.deepEqual(await projections.inbox(conv), [row]);
+    assert.deepEqual((await projections.inbox(conv)).rows, [row]);
     assert.deepEqual(await projections.conversation(conv), conversationRow(conv, 3));
   });
 }

@@ -63,6 +63,10 @@ export function validFrames(random: Random): ClientFrame[] {
     { t: 'typing', conv, on: seq % 2 === 0 },
     { t: 'receipts', id, conv, seq: seq + 1, before: 'bob', limit: 20 },
     { t: 'prefs', id, conv, mute: seq, pin: seq % 2 === 0, archive: seq % 3 === 0 },
+    { t: 'prefs', id, receipts: seq % 2 === 0, presence: 'contacts' },
+    { t: 'watch', id, users },
+    { t: 'unwatch', id, users },
+    { t: 'send', id, conv, cmid, body: 'hi', mentions: users },
     { t: 'ping', id },
   ];
 }

@@ -116,7 +116,15 @@ const CASES: { readonly [T in ClientFrame['t']]: readonly Case[] } = {
       frame: (conv, id) => ({ t: 'prefs', id, conv, pin: true }),
       expected: members('ok'),
     },
+    {
+      what: 'of all conversations',
+      frame: (_, id) => ({ t: 'prefs', id, presence: 'everyone' }),
+      expected: all('ok'),
+    },
   ],
+  // Who may see what of whom they watch is no matter of roles: test/unit/edge/watches.test.ts.
+  watch: [{ what: '', frame: (_, id) => ({ t: 'watch', id, users: ['vic'] }), expected: all('ok') }],
+  unwatch: [{ what: '', frame: (_, id) => ({ t: 'unwatch', id, users: ['vic'] }), expected: all('ok') }],
   receipts: [
     { what: 'of all', frame: (conv, id) => ({ t: 'receipts', id, conv }), expected: members('receipts') },
     {
@@ -188,7 +196,15 @@ test('S3.8: every frame of every role has the answer that is expected', { timeou
 test('S3.17: every frame about a conversation that does not exist is not_found', async (t) => {
   const stack = await startStack('ws');
   t.after(() => stack.close());
-  const ABOUT_NONE: readonly ClientFrame['t'][] = ['hello', 'ping', 'auth', 'conversations', 'create'];
+  const ABOUT_NONE: readonly string[] = [
+    'hello',
+    'ping',
+    'auth',
+    'conversations',
+    'create',
+    'watch',
+    'unwatch',
+  ];
   for (const t_ of Object.keys(CLIENT_FRAMES) as ClientFrame['t'][]) {
     if (ABOUT_NONE.includes(t_)) continue;
     const client = await FrameClient.join(stack.url, 'own', 'binary', randomUUID());

@@ -5,6 +5,7 @@ import test from 'node:test';
 import { embeddedFor } from '../scenarios/deployment.ts';
 import { reconnect } from '../scenarios/reconnect.ts';
 import { prefs } from '../scenarios/prefs.ts';
+import { presence, settings } from '../scenarios/users.ts';
 import { receipts } from '../scenarios/receipts.ts';
 import { retries } from '../scenarios/retries.ts';
 import { syncs } from '../scenarios/syncs.ts';
@@ -71,6 +72,20 @@ test('S16.2 S16.3 what a user has set is on all devices, and outlives the server
 }, async (t) => {
   const deployment = await embeddedFor(t, 'client-prefs');
   await prefs(deployment);
+});
+
+test('S17.1 S17.2 S17.3 S17.4 who is online is told over all devices, to whom it is to be shown', {
+  timeout: 90_000,
+}, async (t) => {
+  const deployment = await embeddedFor(t, 'client-presence');
+  await presence(deployment);
+});
+
+test('S14.8 S17.8 S17.9 what a user hides, and mentions, are on all devices, and outlive the server', {
+  timeout: 60_000,
+}, async (t) => {
+  const deployment = await embeddedFor(t, 'client-settings');
+  await settings(deployment);
 });
 
 test('the command line sends, follows over a restart, looks back, and checks', {

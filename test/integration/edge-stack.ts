@@ -2,8 +2,8 @@ import type { Buffer } from 'node:buffer';
 import { once } from 'node:events';
 import { type RawData, WebSocket } from 'ws';
 import { ConversationSequencer } from '../../actors/conversation-sequencer.ts';
+import { routed } from '../support/routed.ts';
 import { ActorHost } from '../../cluster/actor-host.ts';
-import { Router } from '../../cluster/router.ts';
 import { MemoryPresence } from '../../src/adapters/memory/presence.ts';
 import { MemoryStore } from '../../src/adapters/memory/store.ts';
 import { realSystem } from '../../src/adapters/system.ts';
@@ -72,7 +72,8 @@ export async function startStack(library: SocketLibrary): Promise<Stack> {
   const makeActor = (activation: ConstructorParameters<typeof ConversationSequencer>[0]) =>
     new ConversationSequencer(activation);
   const host = new ActorHost({ ports: store, edge, system, logger, metrics, makeActor });
-  edge.useOwners(new Router(host, edge));
+  const { router, stop: stopUsers } = routed({ host, edge, store: store.projections, system, logger });
+  edge.useOwners(router);
   const sockets = await listenFor(edge, logger, library);
   return {
     url: `ws://127.0.0.1:${sockets.port}/v1/connect`,
@@ -80,6 +81,7 @@ export async function startStack(library: SocketLibrary): Promise<Stack> {
     metrics,
     errors,
     close: async () => {
+      stopUsers();
       host.stop();
       edge.stop();
       await sockets.close();

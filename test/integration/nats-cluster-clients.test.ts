@@ -5,6 +5,7 @@ import { greedyClient } from '../scenarios/greedy-client.ts';
 import { chat, leave, readBack, stall } from '../scenarios/group-chat.ts';
 import { reconnect } from '../scenarios/reconnect.ts';
 import { prefs } from '../scenarios/prefs.ts';
+import { presence, settings } from '../scenarios/users.ts';
 import { receipts } from '../scenarios/receipts.ts';
 import { retries } from '../scenarios/retries.ts';
 import { syncs } from '../scenarios/syncs.ts';
@@ -28,6 +29,12 @@ test('cluster: clients at two edges', {
   await t.test('S14.7 what was told of cursors outlives each process', () => receipts(deployment));
   await t.test('S16.2 S16.3 what a user has set is on all devices, and outlives each process', () =>
     prefs(deployment),
+  );
+  await t.test('S17.1 S17.2 S17.3 S17.4 who is online is told over devices at both edges', () =>
+    presence(deployment),
+  );
+  await t.test('S14.8 S17.8 S17.9 what a user hides, and mentions, outlive each process', () =>
+    settings(deployment),
   );
   for (const subprotocol of ['binary', 'json'] as const) {
     await t.test(`${subprotocol}: nothing is lost, doubled or reordered by a kill between`, (each) =>

@@ -5,7 +5,14 @@ import { FAULTS } from '../chaos/faults-table.ts';
 import { lacking } from '../services/lacking.ts';
 
 /** Those that are quick, one of each kind; `npm run faults` has them all. */
-const NAMES = ['nats-restart', 'nats-last', 'redis-restart', 'edge-kill', 'sequencer-kill'];
+const NAMES = [
+  'nats-restart',
+  'nats-last',
+  'nats-last-events',
+  'redis-restart',
+  'edge-kill',
+  'sequencer-kill',
+];
 const SECONDS = 2;
 
 test('faults under load: nothing acked is lost, doubled, reordered or missing, and nothing is seen beyond what each may cause', {

@@ -50,7 +50,7 @@ test('scylla: a batch is whole also where a server has forgotten its statements'
   await projections.write([projection(conv, 1, { inbox: second })]);
   assert.ok(before.some((request) => request.unprepared));
   assert.deepEqual(await rowsOf(log, conv, 257, 512), rows.map(stored));
-  const heads = (await projections.inbox(user)).map((row) => row.entry.head).sort((a, b) => a - b);
+  const heads = (await projections.inbox(user)).rows.map((row) => row.entry.head).sort((a, b) => a - b);
   assert.deepEqual(heads, [...first.map(() => 1), ...second.map(() => 2)]);
 });
 

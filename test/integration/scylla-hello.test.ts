@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import test, { type TestContext } from 'node:test';
 import { ConversationSequencer } from '../../actors/conversation-sequencer.ts';
+import { routed } from '../support/routed.ts';
 import { ActorHost } from '../../cluster/actor-host.ts';
 import { CommittedReader } from '../../cluster/committed-reader.ts';
-import { Router } from '../../cluster/router.ts';
 import { MemoryPresence } from '../../src/adapters/memory/presence.ts';
 import { MemoryStore } from '../../src/adapters/memory/store.ts';
 import type { ScyllaStore } from '../../src/adapters/scylla/store.ts';
@@ -46,9 +46,11 @@ async function serve(t: TestContext, store: ScyllaStore): Promise<string> {
   const makeActor = (activation: ConstructorParameters<typeof ConversationSequencer>[0]) =>
     new ConversationSequencer(activation);
   const host = new ActorHost({ ports: owners, edge, system, logger: silent, metrics, makeActor });
-  edge.useOwners(new Router(host, edge));
+  const { router, stop } = routed({ host, edge, store: owners, system, logger: silent });
+  edge.useOwners(router);
   const sockets = await listenFor(edge, silent, 'uws');
   t.after(async () => {
+    stop();
     host.stop();
     edge.stop();
     await sockets.close();

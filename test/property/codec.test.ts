@@ -30,6 +30,7 @@ const body = fc.oneof(text(300), fc.uint8Array({ maxLength: 300 }));
 const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
 const pageLimit = fc.integer({ min: 1, max: 200 });
 
+const visibility = fc.constantFrom('everyone' as const, 'contacts' as const, 'nobody' as const);
 const clientFrame: fc.Arbitrary<ClientFrame> = fc.oneof(
   fc.record({
     t: fc.constant('hello' as const),
@@ -89,6 +90,12 @@ const clientFrame: fc.Arbitrary<ClientFrame> = fc.oneof(
     fc.record({ t: fc.constant('members' as const), id, conv: uuid, leave: maybe(fc.constant(true)) }),
   ),
   fc.record({ t: fc.constant('read' as const), conv: uuid, seq }),
+  fc.record({
+    t: fc.constantFrom('watch' as const, 'unwatch' as const),
+    id,
+    users: fc.array(name, { minLength: 1, maxLength: 200 }),
+  }),
+  fc.record({ t: fc.constant('prefs' as const), id, receipts: maybe(fc.boolean()), presence: visibility }),
   fc.record({ t: fc.constant('ping' as const), id }),
 );
 
@@ -106,6 +113,8 @@ const entry = fc.record({
   read: seq,
   unread: seq,
   preview: maybe(preview),
+  mentions: maybe(seq),
+  badge: maybe(seq),
 });
 const message: fc.Arbitrary<Message> = fc.record({
   t: fc.constant('message' as const),
@@ -118,6 +127,7 @@ const message: fc.Arbitrary<Message> = fc.record({
   cmid: maybe(uuid),
   kind: fc.oneof(kind, fc.constantFrom('text', 'sys.members')),
   body,
+  mentions: maybe(fc.array(name, { minLength: 1, maxLength: 64 })),
 });
 const wireLimits = fc.record({
   bodyBytesMax: seq,
@@ -139,6 +149,7 @@ const serverFrame: fc.Arbitrary<ServerFrame> = fc.oneof(
     more: fc.boolean(),
     before: maybe(opaque),
     badge: seq,
+    prefs: fc.record({ receipts: fc.boolean(), presence: visibility }),
   }),
   fc.record({
     t: fc.constant('ok' as const),
@@ -185,6 +196,8 @@ const serverFrame: fc.Arbitrary<ServerFrame> = fc.oneof(
   message,
   fc.record({ t: fc.constant('head' as const), conv: uuid, seq, n: seq, unread: maybe(seq) }),
   entry.map((value) => ({ t: 'conversation' as const, ...value }) as ServerFrame),
+  fc.record({ t: fc.constant('presence' as const), user: name, online: fc.boolean(), lastSeen: maybe(seq) }),
+  fc.record({ t: fc.constant('prefs' as const), receipts: fc.boolean(), presence: visibility }),
   fc.record({ t: fc.constant('reset' as const), conv: uuid }),
   fc.record({
     t: fc.constant('bye' as const),

@@ -69,7 +69,7 @@ export class Rig implements EdgeLink {
     return asked;
   }
 
-  send(user: string, cmid: string, body: string, retry: boolean): Asked {
+  send(user: string, cmid: string, body: string, retry: boolean, mentions?: readonly string[]): Asked {
     const bytes = new TextEncoder().encode(body);
     // Each send is a session of its own here, so that a refusal holds back no other.
     const base = this.base(user, 1_000 + this.#nextId);
@@ -80,6 +80,7 @@ export class Rig implements EdgeLink {
       kind: 'text',
       body: bytes,
       text: true,
+      mentions,
       retry,
       ordinal: 1,
       base: 1,
@@ -111,8 +112,8 @@ export class Rig implements EdgeLink {
     } as never);
   }
 
-  cursor(t: 'read' | 'delivered', user: string, seq: number): void {
-    this.submit({ ...this.base(user, 4), t, seq } as never);
+  cursor(t: 'read' | 'delivered', user: string, seq: number, isHidden = false): void {
+    this.submit({ ...this.base(user, 4), t, seq, isHidden } as never);
   }
 
   prefs(user: string, set: { mute?: number; pin?: boolean }): void {
@@ -173,6 +174,8 @@ export class Reference {
   readonly joined = new Map<string, number>();
   /** The last message of each. */
   readonly sent = new Map<string, number>();
+  /** Where each was mentioned, as a member. */
+  readonly mentions = new Map<string, number[]>();
   /** The number of messages up to each seq. */
   readonly messagesTo: number[] = [0];
   messages = 0;
@@ -208,10 +211,18 @@ export class Reference {
       this.seqOf.set(key, seq);
       this.sent.set(from, seq);
       this.messages++;
+      for (const user of frame.messageMentions(env)) this.#mention(user, from, before, seq);
     }
     this.messagesTo.push(this.messages);
     assert.equal(frame.readU64(env, frame.N_AT), this.messages, `n at seq ${seq}`);
     this.members.push(after);
+  }
+
+  #mention(user: string, from: string, members: ReadonlySet<string>, seq: number): void {
+    assert.ok(user !== from && members.has(user), `seq ${seq} mentions ${user}`);
+    const seqs = this.mentions.get(user) ?? [];
+    assert.ok(!seqs.includes(seq), `seq ${seq} mentions ${user} twice`);
+    this.mentions.set(user, [...seqs, seq]);
   }
 
   #join(user: string, role: string, seq: number): void {

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import type { AppendFault } from '../../src/adapters/memory/store.ts';
 import type { Entry, Role } from '../../src/core/entry.ts';
 import type { Receipt } from '../../src/core/requests.ts';
+import { messageBody } from '../../src/protocol/message-frame.ts';
 import { CONV, Reference, Rig, USERS } from './conversation-model.ts';
 
 /** One step of a history. Ids are drawn from few, so that repeats and conflicts are common. */
@@ -14,11 +15,13 @@ type Step =
       readonly id: number;
       readonly body: string;
       readonly retry: boolean;
+      readonly mentions: readonly string[] | undefined;
     }
   | { readonly op: 'add' | 'remove'; readonly user: string; readonly who: string }
   | { readonly op: 'role'; readonly user: string; readonly who: string; readonly role: Role }
   | { readonly op: 'leave' | 'history' | 'members' | 'announce'; readonly user: string }
-  | { readonly op: 'read' | 'delivered'; readonly user: string; readonly seq: number }
+  | { readonly op: 'delivered'; readonly user: string; readonly seq: number }
+  | { readonly op: 'read'; readonly user: string; readonly seq: number; readonly isHidden: boolean }
   | { readonly op: 'prefs'; readonly user: string; readonly set: { mute?: number; pin?: boolean } }
   | { readonly op: 'settle' | 'passivate' | 'crash' | 'crashMidway' | 'create' }
   | { readonly op: 'wait'; readonly ms: number }
@@ -34,6 +37,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       id: fc.nat(12),
       body: fc.constantFrom('a', 'b'),
       retry: fc.boolean(),
+      mentions: fc.option(fc.array(user, { minLength: 1, maxLength: 3 }), { nil: undefined }),
     }),
   },
   {
@@ -59,10 +63,15 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 4,
     arbitrary: fc.record({
-      op: fc.constantFrom('read' as const, 'delivered' as const),
+      op: fc.constant('read' as const),
       user,
       seq: fc.nat(30),
+      isHidden: fc.boolean(),
     }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ op: fc.constant('delivered' as const), user, seq: fc.nat(30) }),
   },
   {
     weight: 2,
@@ -99,7 +108,7 @@ function cmidOf(id: number): string {
 async function take(rig: Rig, at: Step): Promise<void> {
   switch (at.op) {
     case 'send':
-      rig.send(at.user, cmidOf(at.id), at.body, at.retry);
+      rig.send(at.user, cmidOf(at.id), at.body, at.retry, at.mentions);
       return;
     case 'add':
     case 'remove':
@@ -121,6 +130,8 @@ async function take(rig: Rig, at: Step): Promise<void> {
       rig.announce(at.user);
       return;
     case 'read':
+      rig.cursor(at.op, at.user, at.seq, at.isHidden);
+      return;
     case 'delivered':
       rig.cursor(at.op, at.user, at.seq);
       return;
@@ -158,11 +169,7 @@ function checkAcks(rig: Rig, reference: Reference, log: Awaited<ReturnType<Rig['
     if (answer.t === 'ack') {
       assert.equal(answer.seq, seq, 'an acked id has one seq, the one in the log');
       const stored = log[answer.seq - 1]?.env as Uint8Array;
-      assert.deepEqual(
-        stored.subarray(stored.length - request.body.length),
-        request.body,
-        'and its own body',
-      );
+      assert.deepEqual(messageBody(stored), request.body, 'and its own body');
     } else if (answer.t === 'error' && answer.code === 'conflict') {
       assert.notEqual(seq, undefined, 'only a used id conflicts');
     }
@@ -208,6 +215,8 @@ async function checkInboxes(rig: Rig, reference: Reference, head: number): Promi
     );
     const behind = reference.messages - (reference.messagesTo[entry.read] as number);
     assert.equal(entry.unread, behind, `what is unread of ${name} is what is behind ${entry.read}`);
+    const mentions = (reference.mentions.get(name) ?? []).filter((seq) => seq > entry.read);
+    assert.equal(entry.mentions ?? 0, mentions.length, `unread mentions of ${name}`);
     checkCursors(rig, reference, name, entry.read, head);
     checkPrefs(rig, reference, name, entry);
   }
@@ -216,8 +225,18 @@ async function checkInboxes(rig: Rig, reference: Reference, head: number): Promi
     const row = members.find((each) => each.user === user && each.left === 0);
     const rejoined = (reference.joined.get(user) ?? 0) > 1;
     if (row === undefined || rejoined) continue;
+    checkHidden(rig, reference, user, read);
     assert.ok(row.delivered >= delivered && row.read >= read, `what was told of ${user} is durable`);
   }
+}
+
+/** What of a member's reading the others were told. */
+function checkHidden(rig: Rig, reference: Reference, user: string, told: number): void {
+  const hides = (isHidden: boolean): boolean =>
+    rig.asked.some(({ request: r }) => r.t === 'read' && r.user === user && r.isHidden === isHidden);
+  if (!hides(true) || hides(false)) return; // once shown, all that was hidden is
+  const most = Math.max(reference.joined.get(user) ?? 0, reference.sent.get(user) ?? 0);
+  assert.ok(told <= most, `${user} hides all reading, and is told to have read ${told}`);
 }
 
 /** A cursor is where the user joined, sent, or was said to have read, and not before what was told of it. */

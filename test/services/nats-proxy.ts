@@ -8,7 +8,7 @@ type Fate = 'pass' | 'drop' | 'hold';
 
 interface Rule {
   readonly matches: RegExp;
-  decide(): Fate;
+  decide(part: NatsPart): Fate;
   /** Of a `hold`: how long no further message makes it the last of its burst. */
   readonly quietMs: number;
   /** A held message was the last. */
@@ -55,10 +55,10 @@ export class NatsProxy {
     return `nats://127.0.0.1:${this.port}`;
   }
 
-  /** Loses the next `count` messages on subjects that match. */
-  dropNext(count: number, matches: RegExp): Loss {
+  /** Loses the next `count` messages on subjects that match, of those whose payload `isMeant`. */
+  dropNext(count: number, matches: RegExp, isMeant: (payload: Uint8Array) => boolean = () => true): Loss {
     let left = count;
-    return this.#add(matches, () => (left-- > 0 ? 'drop' : 'pass'));
+    return this.#add(matches, ({ payload }) => (isMeant(payload) && left-- > 0 ? 'drop' : 'pass'));
   }
 
   /** Loses each message with a chance of `fraction`; the seed decides which. */
@@ -120,7 +120,7 @@ export class NatsProxy {
 
   #add(
     matches: RegExp,
-    decide: () => Fate,
+    decide: (part: NatsPart) => Fate,
     quietMs = 0,
     wasLast: () => Fate = () => 'pass',
   ): Loss & { dropped: number } {
@@ -223,7 +223,7 @@ class Link {
       this.#held.delete(rule);
       out.push(before.part.bytes);
     }
-    const fate = rule.decide();
+    const fate = rule.decide(part);
     if (fate === 'pass') out.push(part.bytes);
     else if (fate === 'drop') rule.dropped++;
     else {

@@ -10,6 +10,8 @@ export interface NatsPart {
   readonly subject: string | undefined;
   /** The whole part as it came: line, payload and line ends. */
   readonly bytes: Buffer;
+  /** Of a MSG; headers before it, if any. */
+  readonly payload: Buffer;
 }
 
 export class NatsStream {
@@ -40,7 +42,8 @@ export class NatsStream {
         this.#needed = end - at;
         break;
       }
-      parts.push({ subject, bytes: bytes.subarray(at, end) });
+      const payload = bytes.subarray(lineEnd, Math.max(lineEnd, end - 2));
+      parts.push({ subject, bytes: bytes.subarray(at, end), payload });
       at = end;
     }
     this.#chunks = at === bytes.length ? [] : [bytes.subarray(at)];

@@ -83,7 +83,7 @@ function walk(env: Environment, findings: Findings, onProgress: (line: string) =
     entry(reader, chunk) {
       if (++entries % PROGRESS_ENTRIES === 0) onProgress(`chunk ${chunk} of ${end}, ${rows} events`);
       if (chunk > indexed) replayAside(overlay, reader, chunk, tailUsers);
-      if (reader.type === ENTRY.clear) return;
+      if (reader.type !== ENTRY.batch) return;
       const { conv } = reader;
       let state = states.get(conv);
       if (state === undefined) states.set(conv, (state = new ConversationCheck(conv, findings)));

@@ -67,6 +67,7 @@ export class Environment {
   readonly conversations: Table;
   readonly members: Table;
   readonly inbox: Table;
+  readonly users: Table;
   /** slot, conv -> nothing. */
   readonly dirty: Table;
   readonly #meta: Table;
@@ -96,6 +97,7 @@ export class Environment {
       this.conversations = this.#open('conversations');
       this.members = this.#open('members');
       this.inbox = this.#open('inbox');
+      this.users = this.#open('users');
       this.dirty = this.#open('dirty');
       this.#meta = this.#open('meta');
     } catch (cause) {

@@ -64,6 +64,14 @@ export function inboxKey(user: string, conv: ConversationId): Uint8Array {
   return key;
 }
 
+/** One key per part of what is kept of a user: what is set, and when the user was seen. */
+export function userKey(user: string, part: 'settings' | 'seen'): Uint8Array {
+  const key = new Uint8Array(user.length + 2);
+  writeName(key, 0, user);
+  key[user.length + 1] = part === 'settings' ? 1 : 2;
+  return key;
+}
+
 export function dirtyKey(slot: number, conv: ConversationId): Uint8Array {
   const key = new Uint8Array(8 + CONV_BYTES);
   writeU64(key, 0, slot);

@@ -1,11 +1,17 @@
-import { type DirtyStore, type ProjectionStore, StoreUnavailable } from '../../core/ports.ts';
+import {
+  type ChangeOutcome,
+  type DirtyStore,
+  type ProjectionStore,
+  StoreUnavailable,
+} from '../../core/ports.ts';
 import type { ConversationId, UserId } from '../../core/ids.ts';
-import type { ConversationRow, InboxRow, MemberRow, ProjectionWrite } from '../../core/rows.ts';
+import type { ConversationRow, Inbox, InboxRow, MemberRow, ProjectionWrite } from '../../core/rows.ts';
+import { homeOf, type UserRow, type UserSettings } from '../../core/users.ts';
 import { conversationKey } from './keys.ts';
 import type { LogItem, Waiter } from './log-item.ts';
 import type { Overlay } from './overlay.ts';
 import type { Put } from './record-codec.ts';
-import { projectionPuts } from './small-tables.ts';
+import { projectionPuts, seenPut, settingsPut } from './small-tables.ts';
 import type { Writer } from './writer.ts';
 
 /** Rows of one log entry: what is more is split, since rows are independent of one another. */
@@ -15,10 +21,13 @@ const PUT_BYTES = 16;
 export class LmdbProjectionStore implements ProjectionStore {
   readonly #overlay: Overlay;
   readonly #writer: Writer;
+  readonly #fence: number;
+  readonly #changing = new Set<UserId>();
 
-  constructor(overlay: Overlay, writer: Writer) {
+  constructor(overlay: Overlay, writer: Writer, fence: number) {
     this.#overlay = overlay;
     this.#writer = writer;
+    this.#fence = fence;
   }
 
   async conversation(conv: ConversationId): Promise<ConversationRow | undefined> {
@@ -27,8 +36,12 @@ export class LmdbProjectionStore implements ProjectionStore {
   async members(conv: ConversationId): Promise<MemberRow[]> {
     return this.#overlay.tables.members(conv);
   }
-  async inbox(user: UserId): Promise<InboxRow[]> {
-    return this.#overlay.tables.inbox(user);
+  async inbox(user: UserId): Promise<Inbox> {
+    const { tables } = this.#overlay;
+    return { rows: tables.inbox(user), settings: tables.user(user).settings };
+  }
+  async user(user: UserId): Promise<UserRow> {
+    return this.#overlay.tables.user(user);
   }
   async inboxRow(user: UserId, conv: ConversationId): Promise<InboxRow | undefined> {
     return this.#overlay.tables.inboxRow(user, conv);
@@ -39,10 +52,39 @@ export class LmdbProjectionStore implements ProjectionStore {
     for (const write of writes) {
       const puts = projectionPuts(write);
       for (let i = 0; i < puts.length; i += PUTS_PER_ENTRY_MAX) {
-        items.push(projectionItem(write, puts.slice(i, i + PUTS_PER_ENTRY_MAX)));
+        items.push(projectionItem(write.conv, write.fence, puts.slice(i, i + PUTS_PER_ENTRY_MAX)));
       }
     }
     if (items.length > 0) await submitAll(this.#writer, items);
+  }
+
+  async writeSeen(rows: readonly Pick<UserRow, 'user' | 'seen'>[]): Promise<void> {
+    const items = rows.map(({ user, seen }) => this.#userItem(user, seenPut(user, seen)));
+    if (items.length > 0) await submitAll(this.#writer, items);
+  }
+
+  async settings(user: UserId): Promise<UserSettings> {
+    return this.#overlay.tables.user(user).settings;
+  }
+
+  /** A user's settings are changed one at a time: what else is asked meanwhile knows nothing of that one. */
+  async changeSettings(user: UserId, from: UserSettings, to: UserSettings): Promise<ChangeOutcome> {
+    if (this.#changing.has(user)) return 'notApplied';
+    if (this.#overlay.tables.user(user).settings.at !== from.at) return 'notApplied';
+    this.#changing.add(user);
+    try {
+      await submitAll(this.#writer, [this.#userItem(user, settingsPut(user, to))]);
+      return 'applied';
+    } catch {
+      return 'unknown';
+    } finally {
+      this.#changing.delete(user);
+    }
+  }
+
+  /** An entry of the log is some conversation's: users' rows go under the id of their homes. */
+  #userItem(user: UserId, put: Put): (waiter: Waiter) => LogItem {
+    return projectionItem(homeOf(user), this.#fence, [put]);
   }
 }
 
@@ -85,7 +127,11 @@ function submitAll(writer: Writer, items: readonly ((waiter: Waiter) => LogItem)
   });
 }
 
-function projectionItem({ conv, fence }: ProjectionWrite, puts: readonly Put[]): (waiter: Waiter) => LogItem {
+function projectionItem(
+  conv: ConversationId,
+  fence: number,
+  puts: readonly Put[],
+): (waiter: Waiter) => LogItem {
   let bytes = 0;
   for (const { key, value } of puts) bytes += PUT_BYTES + key.length + value.length;
   const conversation = conversationKey(conv);

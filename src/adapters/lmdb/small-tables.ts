@@ -6,10 +6,11 @@ import type {
   MemberRow,
   ProjectionWrite,
 } from '../../core/rows.ts';
+import { UNSET, type UserRow, type UserSettings } from '../../core/users.ts';
 import { readU64 } from '../../protocol/message-frame.ts';
 import { type FrozenPart, NOTHING } from './bulk.ts';
 import type { Environment, Table } from './environment.ts';
-import { CONV_BYTES, conversationKey, inboxKey, inboxPrefix, memberKey, prefixEnd } from './keys.ts';
+import { CONV_BYTES, conversationKey, inboxKey, inboxPrefix, memberKey, prefixEnd, userKey } from './keys.ts';
 import type { Put } from './record-codec.ts';
 import {
   conversationRow,
@@ -18,15 +19,19 @@ import {
   inboxValue,
   memberRow,
   memberValue,
+  seenOf,
+  seenValue,
+  settingsOf,
+  settingsValue,
 } from './row-codec.ts';
 
-export const TABLE = { conversations: 1, members: 2, inbox: 3 } as const;
+export const TABLE = { conversations: 1, members: 2, inbox: 3, users: 4 } as const;
 
 /** Rows by partition and key, both as Latin-1 text of their bytes. */
 type Overlay = Map<string, Map<string, Put>>;
 
 /**
- * Conversations, members and inboxes. A row is found in the fresh overlay, the frozen one or the table; where
+ * Conversations, members, inboxes and users. A row is found in the fresh overlay, the frozen one or the table; where
  * several have it, the newest counts (see row-codec.ts), and among equals the one written last.
  */
 export class SmallTables {
@@ -56,6 +61,12 @@ export class SmallTables {
   inboxRow(user: UserId, conv: ConversationId): InboxRow | undefined {
     const value = this.#get(TABLE.inbox, inboxKey(user, conv));
     return value && inboxRow(value);
+  }
+
+  user(user: UserId): UserRow {
+    const settings = this.#get(TABLE.users, userKey(user, 'settings'));
+    const seen = this.#get(TABLE.users, userKey(user, 'seen'));
+    return { user, settings: settings ? settingsOf(settings) : UNSET, seen: seen ? seenOf(seen) : 0 };
   }
 
   /** Takes over a row that is in the log. */
@@ -100,6 +111,7 @@ export class SmallTables {
 
   #table(table: number): Table {
     if (table === TABLE.conversations) return this.#env.conversations;
+    if (table === TABLE.users) return this.#env.users;
     return table === TABLE.members ? this.#env.members : this.#env.inbox;
   }
 
@@ -156,12 +168,21 @@ export function projectionPuts({ conv, conversation, members, inbox }: Projectio
   return puts;
 }
 
+export function settingsPut(user: UserId, settings: UserSettings): Put {
+  return { table: TABLE.users, key: userKey(user, 'settings'), value: settingsValue(settings) };
+}
+
+export function seenPut(user: UserId, seen: number): Put {
+  return { table: TABLE.users, key: userKey(user, 'seen'), value: seenValue(seen) };
+}
+
 function overlays(): Overlay[] {
-  return [0, TABLE.conversations, TABLE.members, TABLE.inbox].map(() => new Map());
+  return [0, ...Object.values(TABLE)].map(() => new Map());
 }
 
 /** How much of a key says in which partition its row is. */
 function partitionBytes(table: number, key: Uint8Array): number {
+  if (table === TABLE.users) return key.length;
   return table === TABLE.inbox ? key.length - CONV_BYTES : CONV_BYTES;
 }
 

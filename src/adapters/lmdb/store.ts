@@ -129,7 +129,7 @@ function compose(
   };
   return {
     messages: new LmdbMessageStore(env, overlay, writer, fence, system, logger),
-    projections: new LmdbProjectionStore(overlay, writer),
+    projections: new LmdbProjectionStore(overlay, writer, fence),
     dirty: new LmdbDirtyStore(overlay, writer, fence),
     ownership: {
       claim: async () =>

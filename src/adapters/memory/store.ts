@@ -1,6 +1,7 @@
 import { StoreUnavailable } from '../../core/ports.ts';
 import type {
   AppendListener,
+  ChangeOutcome,
   Claim,
   DirtyStore,
   MessageStore,
@@ -11,15 +12,18 @@ import type {
 } from '../../core/ports.ts';
 import type { AppendOutcome, LookUpOutcome } from '../../core/actor.ts';
 import type { ConversationId, DeviceId, Seq, UserId } from '../../core/ids.ts';
-import type {
-  AppendBatch,
-  ConversationRow,
-  DedupHit,
-  InboxRow,
-  MemberRow,
-  ProjectionWrite,
-  StoredRow,
+import {
+  type AppendBatch,
+  type ConversationRow,
+  type DedupHit,
+  type Inbox,
+  type InboxRow,
+  type MemberRow,
+  type ProjectionWrite,
+  reflectedTo,
+  type StoredRow,
 } from '../../core/rows.ts';
+import { UNSET, type UserRow, type UserSettings } from '../../core/users.ts';
 import { LIMITS } from '../../protocol/limits.ts';
 import { readU64, TS_AT } from '../../protocol/message-frame.ts';
 
@@ -46,6 +50,7 @@ export class MemoryStore implements MessageStore, ProjectionStore, DirtyStore, O
   readonly #conversations = new Map<ConversationId, ConversationRow>();
   readonly #members = new Map<ConversationId, Map<UserId, MemberRow>>();
   readonly #inboxes = new Map<UserId, Map<ConversationId, InboxRow>>();
+  readonly #users = new Map<UserId, UserRow>();
   readonly #marked = new Map<number, Set<ConversationId>>();
 
   constructor(system: Pick<System, 'soon' | 'now'>, options: MemoryStoreOptions = {}) {
@@ -150,9 +155,9 @@ export class MemoryStore implements MessageStore, ProjectionStore, DirtyStore, O
     return [...(this.#members.get(conv)?.values() ?? [])];
   }
 
-  async inbox(user: UserId): Promise<InboxRow[]> {
+  async inbox(user: UserId): Promise<Inbox> {
     this.#check();
-    return [...(this.#inboxes.get(user)?.values() ?? [])];
+    return { rows: [...(this.#inboxes.get(user)?.values() ?? [])], settings: this.#user(user).settings };
   }
 
   async inboxRow(user: UserId, conv: ConversationId): Promise<InboxRow | undefined> {
@@ -163,11 +168,40 @@ export class MemoryStore implements MessageStore, ProjectionStore, DirtyStore, O
   async write(writes: readonly ProjectionWrite[]): Promise<void> {
     this.#check();
     for (const { conv, conversation, members, inbox } of writes) {
-      if (conversation !== undefined)
-        putNewest(this.#conversations, conv, conversation, (row) => row.version);
+      if (conversation !== undefined) putNewest(this.#conversations, conv, conversation, reflectedTo);
       for (const row of members) putNewest(of(this.#members, conv), row.user, row, memberStamp);
       for (const row of inbox) putNewest(of(this.#inboxes, row.user), conv, row, inboxStamp);
     }
+  }
+
+  async user(user: UserId): Promise<UserRow> {
+    this.#check();
+    return this.#user(user);
+  }
+
+  async writeSeen(rows: readonly Pick<UserRow, 'user' | 'seen'>[]): Promise<void> {
+    this.#check();
+    for (const { user, seen } of rows) {
+      const present = this.#user(user);
+      this.#users.set(user, { ...present, seen: Math.max(seen, present.seen) });
+    }
+  }
+
+  async settings(user: UserId): Promise<UserSettings> {
+    this.#check();
+    return this.#user(user).settings;
+  }
+
+  async changeSettings(user: UserId, from: UserSettings, to: UserSettings): Promise<ChangeOutcome> {
+    if (!this.available) return 'unavailable';
+    const present = this.#user(user);
+    if (present.settings.at !== from.at) return 'notApplied';
+    this.#users.set(user, { ...present, settings: to });
+    return 'applied';
+  }
+
+  #user(user: UserId): UserRow {
+    return this.#users.get(user) ?? { user, settings: UNSET, seen: 0 };
   }
 
   async dirty(): Promise<ConversationId[]> {

@@ -3,7 +3,16 @@ import type { Entry, Preview, Role } from '../../core/entry.ts';
 import type { ConversationId, Seq } from '../../core/ids.ts';
 import type { ConversationKind } from '../../core/requests.ts';
 import { prefsOf, shownPrefs } from '../../core/prefs.ts';
-import type { ConversationRow, InboxRow, MemberPrefs, MemberRow } from '../../core/rows.ts';
+import { UNSET, type UserRow, type UserSettings, type Visibility } from '../../core/users.ts';
+import {
+  type ConversationRow,
+  type InboxRow,
+  type MemberPrefs,
+  type MemberRow,
+  type Mentions,
+  reflectedTo,
+  unreadMentions,
+} from '../../core/rows.ts';
 import { intCell, numberOf, u64Cell, uuidCell, uuidOf } from './cells.ts';
 import type { Row } from './client.ts';
 import type { BatchRow } from './packed-batches.ts';
@@ -16,17 +25,23 @@ import type { Statement } from './statements.ts';
  *
  * | columns                                  | TIMESTAMP             | because                                    |
  * |------------------------------------------|-----------------------|--------------------------------------------|
- * | conversations: all                       | version               | the last event that changed members or     |
- * |                                          |                       | settings decides all of it                 |
- * | members: role, join_seq, left_seq        | the write's version,  | so it does here. A write without a version |
- * |                                          | else max(join, left)  | repeats what was written with one, which   |
- * |                                          |                       | is never lower than either seq             |
+ * | conversations: all                       | reflectedTo(row)      | the last event that changed member rows    |
+ * |                                          |                       | decides all of it                          |
+ * | members: role, join_seq, left_seq        | that of the write, if | so it does here. A write without one       |
+ * |                                          | any, else max(join,   | repeats what was written with one, which   |
+ * |                                          | left)                 | is never lower than either seq             |
  * | members, inbox: read_seq, read_n         | read                  | cursors only move forward, n goes with seq |
  * | members: delivered_seq                   | delivered             | the same; written where it is above read   |
+ * | members: shown_seq                       | shown                 | the same; written once it was hidden       |
+ * | members: mentions                        | Mentions.upTo         | all mentions up to there, but for what was |
+ * |                                          |                       | read already, which readers leave out      |
  * | members, inbox: prefs                    | MemberPrefs.at        | each change of a term has one of its own,  |
  * |                                          |                       | and a term writes what it found below them |
  * | inbox: all else                          | max(head, removed)    | the state at the head; who was removed has |
  * |                                          |                       | no later head until he is back, above it   |
+ * | inbox: seen, of all rows of a user       | seen                  | Unix ms; a later time is newer             |
+ *
+ * inbox.settings, of all rows of a user too, is changed by conditional writes alone.
  *
  * No column but prefs is ever null, no row deleted: nothing leaves a tombstone. '' and 0 stand for what is absent.
  */
@@ -34,18 +49,20 @@ import type { Statement } from './statements.ts';
 export const CONVERSATION: Statement = {
   name: 'conversation',
   kind: 'read',
-  cql: `SELECT conv, kind, title, created, creator, origin_hash, version FROM {ks}.conversations WHERE conv = ?`,
+  cql: `SELECT conv, kind, title, created, creator, origin_hash, version, mentioned FROM {ks}.conversations
+    WHERE conv = ?`,
 };
 const WRITE_CONVERSATION: Statement = {
   name: 'writeConversation',
   kind: 'write',
-  cql: `INSERT INTO {ks}.conversations (conv, kind, title, created, creator, origin_hash, version)
-    VALUES (?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`,
+  cql: `INSERT INTO {ks}.conversations (conv, kind, title, created, creator, origin_hash, version, mentioned)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`,
 };
 export const MEMBERS: Statement = {
   name: 'members',
   kind: 'read',
-  cql: `SELECT user, role, join_seq, left_seq, read_seq, read_n, delivered_seq, prefs FROM {ks}.members
+  cql: `SELECT user, role, join_seq, left_seq, read_seq, read_n, delivered_seq, shown_seq, prefs, mentions
+    FROM {ks}.members
     WHERE conv = ? AND shard = 0`,
 };
 const WRITE_MEMBERSHIP: Statement = {
@@ -64,7 +81,16 @@ const WRITE_DELIVERED: Statement = {
   kind: 'write',
   cql: `INSERT INTO {ks}.members (conv, shard, user, delivered_seq) VALUES (?, ?, ?, ?) USING TIMESTAMP ?`,
 };
-
+const WRITE_SHOWN: Statement = {
+  name: 'writeShown',
+  kind: 'write',
+  cql: `INSERT INTO {ks}.members (conv, shard, user, shown_seq) VALUES (?, ?, ?, ?) USING TIMESTAMP ?`,
+};
+const WRITE_MENTIONS: Statement = {
+  name: 'writeMentions',
+  kind: 'write',
+  cql: `INSERT INTO {ks}.members (conv, shard, user, mentions) VALUES (?, ?, ?, ?) USING TIMESTAMP ?`,
+};
 const WRITE_PREFS: Statement = {
   name: 'writePrefs',
   kind: 'write',
@@ -72,11 +98,11 @@ const WRITE_PREFS: Statement = {
 };
 
 const INBOX_COLUMNS = `conv, kind, title, peer, role, ts, head_seq, head_n, read_seq, read_n, left_seq, deleted,
-  preview, prefs`;
+  preview, prefs, mentions`;
 export const INBOX: Statement = {
   name: 'inbox',
   kind: 'read',
-  cql: `SELECT ${INBOX_COLUMNS} FROM {ks}.inbox WHERE user = ?`,
+  cql: `SELECT ${INBOX_COLUMNS}, settings FROM {ks}.inbox WHERE user = ?`,
 };
 export const INBOX_ROW: Statement = {
   name: 'inboxRow',
@@ -87,7 +113,7 @@ const WRITE_INBOX: Statement = {
   name: 'writeInbox',
   kind: 'write',
   cql: `INSERT INTO {ks}.inbox (user, conv, kind, title, peer, role, ts, head_seq, head_n, left_seq, deleted,
-    preview) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`,
+    preview, mentions) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`,
 };
 const WRITE_INBOX_CURSOR: Statement = {
   name: 'writeInboxCursor',
@@ -100,30 +126,53 @@ const WRITE_INBOX_PREFS: Statement = {
   cql: `INSERT INTO {ks}.inbox (user, conv, prefs) VALUES (?, ?, ?) USING TIMESTAMP ?`,
 };
 
+export const USER: Statement = {
+  name: 'user',
+  kind: 'read',
+  cql: 'SELECT settings, seen FROM {ks}.inbox WHERE user = ? LIMIT 1',
+};
+export const SETTINGS: Statement = {
+  name: 'settings',
+  kind: 'serialRead',
+  cql: 'SELECT settings FROM {ks}.inbox WHERE user = ? LIMIT 1',
+};
+export const CHANGE_SETTINGS: Statement = {
+  name: 'changeSettings',
+  kind: 'conditional',
+  cql: 'UPDATE {ks}.inbox SET settings = ? WHERE user = ? IF settings = ?',
+};
+const WRITE_SEEN: Statement = {
+  name: 'writeSeen',
+  kind: 'write',
+  cql: 'INSERT INTO {ks}.inbox (user, seen) VALUES (?, ?) USING TIMESTAMP ?',
+};
+
 /** What rows weigh in a batch beside their texts. */
 const MEMBER_BYTES = 220;
-const DELIVERED_BYTES = 80;
+const CURSOR_BYTES = 80;
 const PREFS_BYTES = 120;
 const INBOX_BYTES = 320;
+const SEEN_BYTES = 120;
 /** Of the 512 members that share a shard; supergroups will need more of them. */
 const SHARD_0 = intCell(0);
 
 export function conversationWrite(row: ConversationRow): BatchRow {
-  const { conv, kind, title = '', created, creator, originHash, version } = row;
-  const at = u64Cell(version);
-  const params = [uuidCell(conv), kind, title, u64Cell(created), creator, u64Cell(originHash), at, at];
+  const { conv, kind, title = '', created, creator, originHash, version, mentioned = 0 } = row;
+  const numbers = [u64Cell(originHash), u64Cell(version), u64Cell(mentioned), u64Cell(reflectedTo(row))];
+  const params = [uuidCell(conv), kind, title, u64Cell(created), creator, ...numbers];
   return { statement: WRITE_CONVERSATION, params };
 }
 
 export function memberWrites(
   conv: ConversationId,
-  version: Seq | undefined,
+  /** What the conversation's row is written with, if it is. */
+  reflected: Seq | undefined,
   rows: readonly MemberRow[],
   batches: PartitionBatches,
 ): void {
   const convCell = uuidCell(conv);
-  for (const { user, role, join, left, read, readN, delivered, prefs } of rows) {
-    const at = u64Cell(Math.max(version ?? 0, join, left));
+  for (const { user, role, join, left, read, readN, delivered, shown, prefs, mentions } of rows) {
+    const at = u64Cell(Math.max(reflected ?? 0, join, left));
     const membership = [convCell, SHARD_0, user, role, u64Cell(join), u64Cell(left), at];
     const readCell = u64Cell(read);
     const cursor = [convCell, SHARD_0, user, readCell, u64Cell(readN), readCell];
@@ -132,10 +181,18 @@ export function memberWrites(
       { statement: WRITE_CURSOR, params: cursor },
     ];
     let bytes = MEMBER_BYTES + 2 * user.length;
-    if (delivered > read) {
-      const seqCell = u64Cell(delivered);
-      writes.push({ statement: WRITE_DELIVERED, params: [convCell, SHARD_0, user, seqCell, seqCell] });
-      bytes += DELIVERED_BYTES + user.length;
+    const addCursor = (statement: Statement, seq: Seq): void => {
+      const seqCell = u64Cell(seq);
+      writes.push({ statement, params: [convCell, SHARD_0, user, seqCell, seqCell] });
+      bytes += CURSOR_BYTES + user.length;
+    };
+    if (delivered > read) addCursor(WRITE_DELIVERED, delivered);
+    if (shown !== undefined) addCursor(WRITE_SHOWN, shown);
+    if (mentions !== undefined) {
+      const text = mentionsText(mentions);
+      const params = [convCell, SHARD_0, user, text, u64Cell(mentions.upTo)];
+      writes.push({ statement: WRITE_MENTIONS, params });
+      bytes += CURSOR_BYTES + text.length;
     }
     if (prefs !== undefined) {
       const params = [convCell, SHARD_0, user, prefsText(prefs), u64Cell(prefs.at)];
@@ -147,7 +204,8 @@ export function memberWrites(
 }
 
 export function inboxWrites(rows: readonly InboxRow[], batches: PartitionBatches): void {
-  for (const { user, entry, readN } of rows) {
+  for (const { user, entry, readN, mentions } of rows) {
+    const mentioned = mentions === undefined ? '' : mentionsText(mentions);
     const { conv, kind, title = '', peer = '', role, ts, head, n, removed = 0, read, unread } = entry;
     const preview = previewText(entry.preview);
     const convCell = uuidCell(conv);
@@ -155,14 +213,14 @@ export function inboxWrites(rows: readonly InboxRow[], batches: PartitionBatches
     // Of the messages behind the cursor, those that count no more: all of them, for who was removed.
     const deleted = Math.max(0, n - readN - unread);
     const counts = [u64Cell(ts), u64Cell(head), u64Cell(n), u64Cell(removed), u64Cell(deleted)];
-    const state = [user, convCell, kind, title, peer, role, ...counts, preview, at];
+    const state = [user, convCell, kind, title, peer, role, ...counts, preview, mentioned, at];
     const readCell = u64Cell(read);
     const cursor = [user, convCell, readCell, u64Cell(readN), readCell];
     const writes: BatchRow[] = [
       { statement: WRITE_INBOX, params: state },
       { statement: WRITE_INBOX_CURSOR, params: cursor },
     ];
-    let bytes = INBOX_BYTES + 3 * (title.length + preview.length) + 2 * user.length;
+    let bytes = INBOX_BYTES + 3 * (title.length + preview.length) + 2 * user.length + mentioned.length;
     const prefs = prefsOf(entry);
     if (prefs !== undefined) {
       const params = [user, convCell, prefsText(prefs), u64Cell(prefs.at)];
@@ -173,7 +231,30 @@ export function inboxWrites(rows: readonly InboxRow[], batches: PartitionBatches
   }
 }
 
+export function seenWrite(user: string, seen: number, batches: PartitionBatches): void {
+  const cell = u64Cell(seen);
+  batches.addOne(user, { statement: WRITE_SEEN, params: [user, cell, cell] }, SEEN_BYTES);
+}
+
+/** null: nothing was ever set. */
+export function settingsText({ receipts, presence, at }: UserSettings): string | null {
+  return at === 0 ? null : JSON.stringify([receipts, presence, at]);
+}
+
+export function userRow(row: Row | undefined, user: string): UserRow {
+  const seen = (row?.seen ?? null) === null ? 0 : numberOf(row?.seen as types.Long);
+  return { user, settings: settingsFrom(row?.settings), seen };
+}
+
+export function settingsFrom(text: unknown): UserSettings {
+  if (typeof text !== 'string') return UNSET;
+  const [receipts, presence, at] = JSON.parse(text) as [boolean, Visibility, number];
+  return { receipts, presence, at };
+}
+
 export function conversationRow(row: Row): ConversationRow {
+  // Rows of before mentions have none.
+  const mentioned = row.mentioned === null ? 0 : numberOf(row.mentioned as types.Long);
   return {
     conv: uuidOf(row.conv as types.Uuid),
     kind: row.kind as ConversationKind,
@@ -182,13 +263,16 @@ export function conversationRow(row: Row): ConversationRow {
     creator: row.creator as string,
     originHash: numberOf(row.origin_hash as types.Long),
     version: numberOf(row.version as types.Long),
+    ...(mentioned > 0 && { mentioned }),
   };
 }
 
 export function memberRow(row: Row): MemberRow {
   const read = numberOf(row.read_seq as types.Long);
   const delivered = row.delivered_seq === null ? 0 : numberOf(row.delivered_seq as types.Long);
+  const shown = row.shown_seq === null ? undefined : numberOf(row.shown_seq as types.Long);
   const prefs = prefsFrom(row.prefs);
+  const mentions = unreadMentions(mentionsFrom(row.mentions), read);
   return {
     user: row.user as string,
     role: row.role as Role,
@@ -197,7 +281,9 @@ export function memberRow(row: Row): MemberRow {
     read,
     readN: numberOf(row.read_n as types.Long),
     delivered: Math.max(read, delivered),
+    ...(shown !== undefined && { shown }),
     ...(prefs && { prefs }),
+    ...(mentions && { mentions }),
   };
 }
 
@@ -205,6 +291,8 @@ export function inboxRow(row: Row, user: string): InboxRow {
   const removed = numberOf(row.left_seq as types.Long);
   const n = numberOf(row.head_n as types.Long);
   const readN = numberOf(row.read_n as types.Long);
+  const read = numberOf(row.read_seq as types.Long);
+  const mentions = unreadMentions(mentionsFrom(row.mentions), read);
   const entry: Entry = {
     conv: uuidOf(row.conv as types.Uuid),
     kind: row.kind as ConversationKind,
@@ -215,13 +303,14 @@ export function inboxRow(row: Row, user: string): InboxRow {
     head: numberOf(row.head_seq as types.Long),
     n,
     ts: numberOf(row.ts as types.Long),
-    read: numberOf(row.read_seq as types.Long),
+    read,
     // Of columns with timestamps of their own: the head may be older than the cursor beside it.
     unread: Math.max(0, n - readN - numberOf(row.deleted as types.Long)),
     preview: previewOf(row.preview as string),
     ...shownPrefs(prefsFrom(row.prefs)),
+    ...(mentions && { mentions: mentions.seqs.length }),
   };
-  return { user, entry, readN };
+  return { user, entry, readN, ...(mentions && { mentions }) };
 }
 
 function previewText(preview: Preview | undefined): string {
@@ -233,6 +322,16 @@ function previewOf(text: string): Preview | undefined {
   if (text === '') return undefined;
   const [seq, from, kind, words] = JSON.parse(text) as [Seq, string, string, string];
   return { seq, from, kind, text: words };
+}
+
+function mentionsText({ seqs, upTo }: Mentions): string {
+  return [upTo, ...seqs].join(' ');
+}
+
+function mentionsFrom(text: unknown): Mentions | undefined {
+  if (typeof text !== 'string' || text === '') return undefined;
+  const [upTo = 0, ...seqs] = text.split(' ').map(Number);
+  return { seqs, upTo };
 }
 
 function prefsText({ mute, pin, archive, at }: MemberPrefs): string {

@@ -1,6 +1,14 @@
 import type { ConversationId, UserId } from '../../core/ids.ts';
-import { type ProjectionStore, StoreUnavailable } from '../../core/ports.ts';
-import type { ConversationRow, InboxRow, MemberRow, ProjectionWrite } from '../../core/rows.ts';
+import { type ChangeOutcome, type ProjectionStore, StoreUnavailable } from '../../core/ports.ts';
+import {
+  type ConversationRow,
+  type Inbox,
+  type InboxRow,
+  type MemberRow,
+  type ProjectionWrite,
+  reflectedTo,
+} from '../../core/rows.ts';
+import type { UserRow, UserSettings } from '../../core/users.ts';
 import { uuidCell } from './cells.ts';
 import type { ScyllaClient } from './client.ts';
 import { PartitionBatches } from './partition-batches.ts';
@@ -15,6 +23,13 @@ import {
   memberRow,
   MEMBERS,
   memberWrites,
+  CHANGE_SETTINGS,
+  seenWrite,
+  SETTINGS,
+  settingsFrom,
+  settingsText,
+  USER,
+  userRow,
 } from './projection-rows.ts';
 
 /** The small tables. */
@@ -35,8 +50,38 @@ export class ScyllaProjectionStore implements ProjectionStore {
   }
 
   /** One read of one partition. */
-  async inbox(user: UserId): Promise<InboxRow[]> {
-    return (await this.#client.read(INBOX, [user])).map((row) => inboxRow(row, user));
+  async inbox(user: UserId): Promise<Inbox> {
+    const rows = await this.#client.read(INBOX, [user]);
+    // Of a user who has set something and is in no conversation there is a row of that alone.
+    const ofConversations = rows.filter((row) => row.conv !== null);
+    return {
+      rows: ofConversations.map((row) => inboxRow(row, user)),
+      settings: settingsFrom(rows[0]?.settings),
+    };
+  }
+
+  async user(user: UserId): Promise<UserRow> {
+    return userRow(await this.#client.first(USER, [user]), user);
+  }
+
+  async writeSeen(rows: readonly Pick<UserRow, 'user' | 'seen'>[]): Promise<void> {
+    const batches = new PartitionBatches();
+    for (const { user, seen } of rows) seenWrite(user, seen, batches);
+    await written(batches, this.#client);
+  }
+
+  async settings(user: UserId): Promise<UserSettings> {
+    return settingsFrom((await this.#client.first(SETTINGS, [user]))?.settings);
+  }
+
+  async changeSettings(user: UserId, from: UserSettings, to: UserSettings): Promise<ChangeOutcome> {
+    const result = await this.#client.conditional(CHANGE_SETTINGS, [
+      settingsText(to),
+      user,
+      settingsText(from),
+    ]);
+    if (typeof result === 'boolean') return result ? 'applied' : 'notApplied';
+    return result.mayBeApplied ? 'unknown' : 'unavailable';
   }
 
   async inboxRow(user: UserId, conv: ConversationId): Promise<InboxRow | undefined> {
@@ -52,13 +97,15 @@ export class ScyllaProjectionStore implements ProjectionStore {
     const rows = new PartitionBatches();
     const versions = new PartitionBatches();
     for (const { conv, conversation, members, inbox } of writes) {
-      memberWrites(conv, conversation?.version, members, rows);
+      memberWrites(conv, conversation && reflectedTo(conversation), members, rows);
       inboxWrites(inbox, rows);
       if (conversation !== undefined) versions.addOne(conv, conversationWrite(conversation), 0);
     }
-    for (const batches of [rows, versions]) {
-      const outcome = await batches.write(this.#client);
-      if (outcome !== 'written') throw new StoreUnavailable(`projections are not all written: ${outcome}`);
-    }
+    for (const batches of [rows, versions]) await written(batches, this.#client);
   }
+}
+
+async function written(batches: PartitionBatches, client: ScyllaClient): Promise<void> {
+  const outcome = await batches.write(client);
+  if (outcome !== 'written') throw new StoreUnavailable(`projections are not all written: ${outcome}`);
 }

@@ -62,6 +62,18 @@ export const MIGRATIONS: readonly Migration[] = [
     title: 'how members want their conversations shown',
     statements: ['members', 'inbox'].map((table) => `ALTER TABLE {ks}.${table} ADD prefs text`),
   },
+  {
+    version: 5,
+    title: 'what users have set, when they were online, what others see of their reading, and mentions',
+    statements: [
+      'ALTER TABLE {ks}.inbox ADD settings text STATIC',
+      'ALTER TABLE {ks}.inbox ADD seen bigint STATIC',
+      'ALTER TABLE {ks}.members ADD shown_seq bigint',
+      'ALTER TABLE {ks}.members ADD mentions text',
+      'ALTER TABLE {ks}.inbox ADD mentions text',
+      'ALTER TABLE {ks}.conversations ADD mentioned bigint',
+    ],
+  },
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -10,6 +10,7 @@ import { readAfterAck } from './read-after-ack.ts';
 import { sameBytes } from './same-bytes.ts';
 import { sendOrder } from './send-order.ts';
 import { singleAcker } from './single-acker.ts';
+import { presence, settings } from './users.ts';
 
 /** Says in words what is wrong with a history; nothing, if nothing is. */
 export type Checker = (history: History) => string[];
@@ -27,6 +28,8 @@ export const CHECKERS: Readonly<Record<string, Checker>> = {
   'eventual-delivery': eventualDelivery,
   cursors,
   prefs,
+  settings,
+  presence,
   'single-acker-per-seq': singleAcker,
   'read-after-ack': readAfterAck,
   'same-bytes': sameBytes,

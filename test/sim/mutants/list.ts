@@ -310,6 +310,39 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: 'mention-unmarked',
+    breaks: 'A message with mentions does not count as one that changes member rows.',
+    profile: AGAIN,
+    patches: [
+      { file: 'actors/draft.ts', find: '    if (mentions !== undefined) this.m = seq;\n', replace: '' },
+    ],
+  },
+  {
+    name: 'settings-by-anyone',
+    breaks: 'A change of settings holds whatever was changed since its edge asked for it.',
+    profile: 'anything',
+    patches: [
+      {
+        file: 'cluster/users/settings-changes.ts',
+        find: '    if (base !== before.at) {\n',
+        replace: '    if (base < 0) {\n',
+      },
+    ],
+  },
+  {
+    name: 'watch-stays',
+    breaks: 'Edges go on asking a node about users whose home it is no more, dead or alive.',
+    profile: AGAIN,
+    patches: [
+      {
+        file: 'cluster/peer/watching.ts',
+        find: '    for (const [user, node] of this.#told) this.#place(user, node);\n',
+        replace:
+          '    for (const [user, node] of this.#told) if (node === undefined) this.#place(user, node);\n',
+      },
+    ],
+  },
+  {
     name: 'no-beacon',
     breaks: 'Links say nothing of themselves: a lost last frame is never missed.',
     profile: LAST,
@@ -321,9 +354,9 @@ export const MUTANTS: readonly Mutant[] = [
     profile: 'devices come and go',
     patches: [
       {
-        file: 'cluster/peer/remote-edges.ts',
-        find: '    this.#news.tell(edge, user, since);\n    this.#inUse().announce(user);\n',
-        replace: '    void since;\n',
+        file: 'cluster/peer/whereabouts.ts',
+        find: '    news.tell(edge, user, since);\n    announce(user);\n',
+        replace: '    void [since, news, announce];\n',
       },
     ],
   },

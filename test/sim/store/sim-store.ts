@@ -2,6 +2,7 @@ import type { ClusterStore, LeaseRow, OwnerRow } from '../../../src/core/cluster
 import type { ConversationId } from '../../../src/core/ids.ts';
 import type { System } from '../../../src/core/ports.ts';
 import type { StoredRow } from '../../../src/core/rows.ts';
+import type { UserSettings } from '../../../src/core/users.ts';
 import type { Dice } from '../../unit/peer/rough-bus.ts';
 import { type Cell, merged } from './cells.ts';
 import { SimLeaseTable } from './lease-table.ts';
@@ -22,6 +23,7 @@ export class SimStore {
   readonly #paxosOptions: PaxosOptions = { commitNeed: 2 };
   readonly #leases: Paxos<LeaseRow>;
   readonly #owners: Paxos<OwnerRow>;
+  readonly #settings: Paxos<UserSettings>;
 
   /** `system` is the one that all share: its time goes on whatever becomes of a process. */
   constructor(system: System, dice: Dice, weather: StoreWeather) {
@@ -36,6 +38,8 @@ export class SimStore {
     };
     this.#leases = new Paxos(this.#around, this.#replicas, this.#paxosOptions);
     this.#owners = new Paxos(this.#around, this.#replicas, this.#paxosOptions);
+    this.#settings = new Paxos(this.#around, this.#replicas, this.#paxosOptions);
+    this.#settings.onChosen = (lwt, row) => this.#chosen(lwt, row);
     this.#leases.onChosen = (lwt, row) => this.#chosen(lwt, row);
     this.#owners.onChosen = (lwt, row) => this.#chosen(lwt, row);
   }
@@ -43,7 +47,7 @@ export class SimStore {
   /** The tables as the process `name` sees them; its `system` gets the answers, or loses them. */
   client(name: string, system: System): ClusterStore {
     const route = new Route(name, system, this.#shared);
-    const projections = new SimProjectionStore(route);
+    const projections = new SimProjectionStore(route, this.#settings);
     return {
       leases: new SimLeaseTable(route, this.#leases, this.#owners),
       log: new SimLogTable(route, projections),

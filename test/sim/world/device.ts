@@ -7,10 +7,10 @@ import { jsonCodec } from '../../../src/client/json-codec.ts';
 import { memoryStorage } from '../../../src/client/storage.ts';
 import type { ClientSystem } from '../../../src/client/system.ts';
 import type { Subprotocol } from '../../../src/edge/socket.ts';
-import type { ClientFrame, Message, Page, ServerFrame } from '../../../src/protocol/frames.ts';
+import type { ClientFrame, Message, Page, ServerFrame, UserPrefs } from '../../../src/protocol/frames.ts';
 import type { VirtualSystem } from '../virtual-system.ts';
 import type { Dice } from '../../unit/peer/rough-bus.ts';
-import type { History, PrefsSet } from './history.ts';
+import type { History, PrefsSet, SettingsSet } from './history.ts';
 import type { SocketNet, Uplink } from './sockets.ts';
 
 /** Refusals that the world's doings explain; all others are findings. */
@@ -33,6 +33,8 @@ export interface DeviceOptions {
 export class Device {
   readonly user: string;
   readonly name: string;
+  /** Whom its client was asked to watch. */
+  readonly watched = new Set<string>();
   readonly uplink: Uplink = { state: 'up', pipes: new Set() };
   readonly #o: DeviceOptions;
   readonly #storage = memoryStorage();
@@ -61,11 +63,12 @@ export class Device {
   /** The app is killed and opened again: what it had not got acknowledged is forgotten. */
   restart(): void {
     this.#client.close();
+    this.watched.clear();
     this.#client = this.#open();
   }
 
-  say(conv: string, count: number, bodyBytes: number): void {
-    for (let i = 0; i < count; i++) this.#send(conv, bodyBytes);
+  say(conv: string, count: number, bodyBytes: number, mentions: readonly string[] | undefined): void {
+    for (let i = 0; i < count; i++) this.#send(conv, bodyBytes, mentions);
   }
 
   history(conv: string, range: { after?: number; before?: number; limit?: number }): void {
@@ -79,22 +82,38 @@ export class Device {
   }
 
   prefs(conv: string, change: PrefsChange): void {
-    const { history, system, trace } = this.#o;
-    trace(this.name, `sets ${JSON.stringify(change)} of ${conv}`);
-    const set: PrefsSet = {
-      user: this.user,
-      conv,
-      change,
-      asked: system.monotonic(),
-      answered: undefined,
-      isOver: false,
-    };
-    history.prefs.push(set);
-    this.#client.prefs(conv, change).then(
+    const set: PrefsSet = { conv, change, ...this.#asked() };
+    this.#o.history.prefs.push(set);
+    this.#settle(set, this.#client.prefs(conv, change), `${JSON.stringify(change)} of ${conv}`);
+  }
+
+  settings(change: Partial<UserPrefs>): void {
+    const set: SettingsSet = { change, ...this.#asked() };
+    this.#o.history.settings.push(set);
+    this.#settle(set, this.#client.users.set(change), JSON.stringify(change));
+  }
+
+  watch(t: 'watch' | 'unwatch', users: readonly string[]): void {
+    this.#o.trace(this.name, `${t} ${users.join()}`);
+    for (const user of users)
+      if (t === 'watch') this.watched.add(user);
+      else this.watched.delete(user);
+    this.#client.users[t](users).catch((error: unknown) => this.#failed(t, error));
+  }
+
+  #asked() {
+    const asked = this.#o.system.monotonic();
+    return { user: this.user, asked, answered: undefined as number | undefined, isOver: false };
+  }
+
+  #settle(set: PrefsSet | SettingsSet, answer: Promise<void>, what: string): void {
+    const { system, trace } = this.#o;
+    trace(this.name, `sets ${what}`);
+    answer.then(
       () => {
         set.answered = system.monotonic();
         set.isOver = true;
-        trace(this.name, `has set ${JSON.stringify(change)} of ${conv}`);
+        trace(this.name, `has set ${what}`);
       },
       (error: unknown) => {
         set.isOver = true;
@@ -129,13 +148,13 @@ export class Device {
     );
   }
 
-  #send(conv: string, bodyBytes: number): void {
+  #send(conv: string, bodyBytes: number, mentions: readonly string[] | undefined): void {
     const { history, system, trace } = this.#o;
     const body = `${this.name} ${++this.#lastText}`.padEnd(bodyBytes, '.');
     const life = this.#life;
     const nth = (this.#nth.get(conv) ?? 0) + 1;
     this.#nth.set(conv, nth);
-    this.#client.send(conv, body).then(
+    this.#client.send(conv, body, { ...(mentions && { mentions }) }).then(
       ({ seq, ts }) => {
         const at = system.monotonic();
         trace(this.name, `acked ${conv} ${seq}: ${body.trimEnd().slice(0, 40)}`);
@@ -235,6 +254,10 @@ export class Device {
       const { conv, head, read, unread, mute = 0, pin = false, archive = false, set } = frame;
       const prefs = set === undefined ? '' : ` set ${[mute, pin, archive].join(' ')} by ${set}`;
       this.#o.trace(this.name, `conversation ${conv} head ${head} read ${read} unread ${unread}${prefs}`);
+    } else if (frame.t === 'presence') {
+      this.#o.trace(this.name, `presence ${frame.user} ${frame.online} ${frame.lastSeen ?? ''}`);
+    } else if (frame.t === 'prefs') {
+      this.#o.trace(this.name, `prefs ${frame.receipts} ${frame.presence}`);
     } else if (frame.t === 'receipt') {
       this.#o.trace(this.name, `receipt ${frame.conv} ${frame.items.join(' ')}`);
     } else if (frame.t === 'error' || frame.t === 'bye') {

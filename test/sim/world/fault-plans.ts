@@ -26,7 +26,10 @@ export class FaultPlans {
   say(at: number, device: string, count: number): void {
     for (let conv = 0; conv < this.#conversations; conv++)
       for (let i = 0; i < count; i++)
-        this.steps.push({ at: at + 150 * i, action: { t: 'say', device, conv, count: 1, bytes: 20 } });
+        this.steps.push({
+          at: at + 150 * i,
+          action: { t: 'say', device, conv, count: 1, bytes: 20, mentions: undefined },
+        });
   }
 
   /** Somebody reads the newest page of something. */

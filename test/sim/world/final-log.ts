@@ -6,6 +6,7 @@ import {
   messageDevice,
   messageFrom,
   messageKind,
+  messageMentions,
   messageText,
   readU64,
   TS_AT,
@@ -33,7 +34,8 @@ export function finalLog(
       messageKind(env),
       messageText(env),
     ];
-    rows.push({ seq, ts: readU64(env, TS_AT), cmid, from, device, kind, body });
+    const mentions = messageMentions(env);
+    rows.push({ seq, ts: readU64(env, TS_AT), cmid, from, device, kind, body, mentions });
   }
   return { conv, rows, direct };
 }

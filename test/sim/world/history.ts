@@ -1,4 +1,5 @@
 import type { PrefsChange } from '../../../src/client/api.ts';
+import type { UserPrefs } from '../../../src/protocol/frames.ts';
 
 /** What was seen from outside in one run, in the order seen; times are virtual ms since its start. */
 
@@ -78,6 +79,7 @@ export interface Standing {
   /** Its read cursor there, and what it takes for unread. */
   readonly read: number;
   readonly unread: number;
+  readonly mentions: number;
   /** How it shows the conversation. */
   readonly prefs: Required<PrefsChange>;
 }
@@ -92,6 +94,28 @@ export interface PrefsSet {
   answered: number | undefined;
   /** The device waits for no answer any more. */
   isOver: boolean;
+}
+
+/** The same of all conversations. */
+export interface SettingsSet extends Omit<PrefsSet, 'conv' | 'change'> {
+  readonly change: Partial<UserPrefs>;
+}
+
+/** What a device takes its user's settings to be at the end. */
+export interface SettingsStanding {
+  readonly user: string;
+  readonly device: string;
+  readonly settings: UserPrefs;
+}
+
+/** How one who is watched is, as a device has it and as it is. */
+export interface PresenceStanding {
+  readonly device: string;
+  readonly watcher: string;
+  readonly user: string;
+  /** undefined: it was told nothing. */
+  readonly told: boolean | undefined;
+  readonly isOnline: boolean;
 }
 
 /** What a device was told of the others' cursors at the end. */
@@ -111,6 +135,7 @@ export interface FinalRow {
   readonly device: string;
   readonly kind: string;
   readonly body: string;
+  readonly mentions: readonly string[];
 }
 
 export interface FinalLog {
@@ -129,6 +154,9 @@ export interface History {
   readonly standings: Standing[];
   readonly receipts: ReceiptsTold[];
   readonly prefs: PrefsSet[];
+  readonly settings: SettingsSet[];
+  readonly settled: SettingsStanding[];
+  readonly presence: PresenceStanding[];
   readonly logs: Map<string, FinalLog>;
   /** What went wrong outside all checkers: a promise that nobody expected to fail, a broken invariant. */
   readonly errors: string[];
@@ -144,6 +172,9 @@ export function emptyHistory(): History {
     standings: [],
     receipts: [],
     prefs: [],
+    settings: [],
+    settled: [],
+    presence: [],
     logs: new Map(),
     errors: [],
   };

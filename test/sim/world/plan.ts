@@ -1,3 +1,4 @@
+import type { Visibility } from '../../../src/core/users.ts';
 import type { Subprotocol } from '../../../src/edge/socket.ts';
 import type { ReplicaIndex } from '../store/weather.ts';
 
@@ -62,6 +63,7 @@ export type Action =
       readonly conv: number;
       readonly count: number;
       readonly bytes: number;
+      readonly mentions: readonly string[] | undefined;
     }
   | {
       readonly t: 'history';
@@ -84,6 +86,12 @@ export type Action =
       readonly conv: number;
       readonly change: { readonly mute: number } | { readonly pin: boolean } | { readonly archive: boolean };
     }
+  | {
+      readonly t: 'settings';
+      readonly device: string;
+      readonly change: { readonly receipts: boolean } | { readonly presence: Visibility };
+    }
+  | { readonly t: 'watch' | 'unwatch'; readonly device: string; readonly users: readonly string[] }
   | { readonly t: 'create'; readonly conv: number };
 
 export type Step = { readonly at: number } & (

@@ -35,7 +35,17 @@ const OPERATIONS = {
     'writeHead',
     'establish',
   ],
-  projections: ['conversation', 'members', 'inbox', 'inboxRow', 'write'],
+  projections: [
+    'conversation',
+    'members',
+    'inbox',
+    'inboxRow',
+    'write',
+    'user',
+    'writeSeen',
+    'settings',
+    'changeSettings',
+  ],
 } as const;
 
 /** The store, with a probe at every operation: `log.write`, `leases.barrier` … */

@@ -1,4 +1,5 @@
 import { Dice } from '../../unit/peer/rough-bus.ts';
+import { VISIBILITIES } from '../../../src/core/users.ts';
 import { FaultPlans } from './fault-plans.ts';
 import type { Action, ConversationPlan, DevicePlan, Plan, Step } from './plan.ts';
 
@@ -9,6 +10,10 @@ const SETTLED_MS = 1_500;
 const FLOOD_BURST = 100;
 const CURSORS_PER_SECOND = 0.7;
 const PREFS_PER_SECOND = 0.5;
+const SETTINGS_PER_SECOND = 0.3;
+const WATCHES_PER_SECOND = 0.5;
+/** Of bursts of messages. */
+const MENTIONS_SHARE = 0.3;
 /** A mute's end. */
 const FOREVER = 4_000_000_000_000;
 
@@ -143,6 +148,7 @@ function addActions(
     const likely = devices.filter(({ user }) => members.includes(user));
     return of(dice, dice.happens(0.95) && likely.length > 0 ? likely : devices).name;
   };
+  const anyone = (): string => of(dice, devices).user;
   spread(profile.burstsPerSecond, () => {
     const to = conv();
     const count = 1 + dice.below(profile.burstMax);
@@ -152,12 +158,14 @@ function addActions(
       conv: to,
       count,
       bytes: dice.happens(0.1) ? 3_000 : 20 + dice.below(profile.bytes),
+      mentions: dice.happens(MENTIONS_SHARE) ? [anyone(), anyone()] : undefined,
     };
   });
   const { flood } = profile;
   for (let i = 0; flood !== undefined && i < flood.count / FLOOD_BURST; i++)
     conversations.forEach(({ device: name }, to) => {
-      const action = { t: 'say', device: name, conv: to, count: FLOOD_BURST, bytes: 20 } as const;
+      const common = { device: name, conv: to, count: FLOOD_BURST, bytes: 20 };
+      const action = { t: 'say', ...common, mentions: undefined } as const;
       steps.push({ at: flood.at + 150 * i, action });
     });
   spread(profile.readsPerSecond, () => {
@@ -179,6 +187,15 @@ function addActions(
     const on = dice.happens(0.5);
     const change = of(dice, [{ mute: on ? FOREVER : 0 }, { pin: on }, { archive: on }] as const);
     return { t: 'prefs', device: device(of_), conv: of_, change };
+  });
+  spread(SETTINGS_PER_SECOND, () => {
+    const presence = of(dice, VISIBILITIES);
+    const change = dice.happens(0.5) ? { presence } : { receipts: dice.happens(0.5) };
+    return { t: 'settings', device: of(dice, devices).name, change };
+  });
+  spread(WATCHES_PER_SECOND, () => {
+    const t = dice.happens(0.8) ? 'watch' : 'unwatch';
+    return { t, device: of(dice, devices).name, users: [anyone(), anyone()] };
   });
 }
 

@@ -1,3 +1,4 @@
+import { GRACE_MS } from '../../../cluster/users/user-hub.ts';
 import type { FloorRow } from '../../../src/core/cluster-ports.ts';
 import { drainMicrotasks } from '../microtasks.ts';
 import type { Finding } from '../checkers/all.ts';
@@ -14,6 +15,9 @@ const LOOK_MS = 250;
 const CALM_MS_MIN = 1_500;
 const FINAL_READ_MS = 2_500;
 const FLOORS_MS = 200;
+/** Of one seed in so many, some leave at the end, and are to be seen to have left. */
+const PARTING_SEEDS = 3;
+const PARTING_MS = GRACE_MS + 3_000;
 
 export interface Outcome {
   readonly seed: number;
@@ -31,6 +35,8 @@ export function runPlan(plan: Plan, isTraced: boolean): Outcome {
   return play(world, plan, () => {
     calmDown(world);
     readAll(world);
+    takePresence(world);
+    if (plan.seed % PARTING_SEEDS === 0) part(world);
   });
 }
 
@@ -55,13 +61,18 @@ function calmDown(world: World): void {
         `${device.name} is ${device.client.state.is} with ${device.client.unacked} unacked long after the last fault`,
       );
   takeStandings(world);
+  for (const { user, name: device, client } of world.devices.values())
+    if (client.state.is === 'online') history.settled.push({ user, device, settings: client.users.settings });
 }
 
 /** Whether nobody waits for anything and all know of all that was acknowledged. */
 function isQuiet(world: World): boolean {
-  for (const { client } of world.devices.values())
+  for (const { client, watched } of world.devices.values()) {
     if (client.state.is !== 'online' || client.unacked > 0 || client.unconfirmedReads > 0) return false;
-  if (world.history.prefs.some(({ isOver }) => !isOver)) return false;
+    for (const user of watched) if (client.users.of(user) === undefined) return false;
+  }
+  const { prefs, settings } = world.history;
+  if ([...prefs, ...settings].some(({ isOver }) => !isOver)) return false;
   const heads = knownHeads(world.history);
   for (const [conv, head] of heads)
     for (const device of world.devices.values()) {
@@ -88,6 +99,7 @@ function takeStandings(world: World): void {
         failure: timeline?.failure?.code,
         read: entry?.read ?? 0,
         unread: entry?.unread ?? 0,
+        mentions: entry?.mentions ?? 0,
         prefs: {
           mute: entry?.mute ?? 0,
           pin: entry?.pin ?? false,
@@ -95,6 +107,31 @@ function takeStandings(world: World): void {
         },
       });
     }
+}
+
+/** How those are who are watched, as told and as it is. */
+function takePresence(world: World): void {
+  const devices = [...world.devices.values()];
+  const online = new Set(
+    devices.filter(({ client }) => client.state.is === 'online').map(({ user }) => user),
+  );
+  for (const { user: watcher, name: device, client, watched } of devices)
+    for (const user of client.state.is === 'online' ? watched : [])
+      world.history.presence.push({
+        device,
+        watcher,
+        user,
+        told: client.users.of(user)?.online,
+        isOnline: online.has(user),
+      });
+}
+
+/** Every other user goes for good, with all devices. */
+function part(world: World): void {
+  const users = [...new Set(world.plan.devices.map(({ user }) => user))];
+  for (const { user, client } of world.devices.values()) if (users.indexOf(user) % 2 === 0) client.close();
+  world.system.run(PARTING_MS, drainMicrotasks);
+  takePresence(world);
 }
 
 /** Has every conversation opened by a read, so that whatever can be recovered is, and takes the logs. */

@@ -179,12 +179,20 @@ export class World {
   #act(action: Action): void {
     if (action.t === 'create') return this.#create(action.conv);
     const device = this.devices.get(action.device);
+    if (action.t === 'settings') {
+      device?.settings(action.change);
+      return;
+    }
+    if ('users' in action) {
+      device?.watch(action.t, action.users);
+      return;
+    }
     const conv = this.conversations[action.conv];
     if (device === undefined || conv === undefined) return;
     switch (action.t) {
       case 'say':
         this.tally.sends += action.count;
-        return device.say(conv, action.count, action.bytes);
+        return device.say(conv, action.count, action.bytes, action.mentions);
       case 'history': {
         const head = device.client.conversation(conv)?.head ?? 0;
         return device.history(

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { add, cmid, delivered, members, read, receipts, send, remove } from './requests.ts';
+import type { CursorDelivery, ReadRequest, ReceiptDelivery } from '../../../src/core/requests.ts';
+import { add, cmid, CONV, delivered, members, read, receipts, send, remove } from './requests.ts';
 import { Stage } from './stage.ts';
 
 /** A group with three messages of ann's: seqs 2 to 4. */
@@ -44,17 +45,24 @@ test('S14.3: a cursor is no event, and a send moves the sender’s own without a
   assert.deepEqual(cursorsOf(stage, 'bob'), [5, 5]);
 });
 
+/** What all are told of the cursors of these. */
+function toldOf(stage: Stage, users: string[], write = stage.actor.projection(undefined)) {
+  return stage.actor.receiptsOf(new Set(users), write).find(({ t }) => t === 'receipt') as
+    | ReceiptDelivery
+    | undefined;
+}
+
 test('S14.2: what all are told are the cursors of those named who are members still', () => {
   const stage = talk();
   stage.settle(delivered('bob', 3), read('cat', 4));
-  const told = stage.actor.receiptsOf(new Set(['bob', 'cat', 'dan']), stage.actor.projection(undefined));
+  const told = toldOf(stage, ['bob', 'cat', 'dan']);
   assert.deepEqual(told?.items, [
     ['bob', 3, 1],
     ['cat', 4, 4],
   ]);
   assert.deepEqual(told?.audience.users, ['ann', 'bob', 'cat']);
   stage.settle(members('ann', remove('bob')));
-  assert.deepEqual(stage.actor.receiptsOf(new Set(['bob']), stage.actor.projection(undefined)), undefined);
+  assert.deepEqual(toldOf(stage, ['bob']), undefined);
 });
 
 test('S14.2: what is told of a cursor is what was written, though it has moved since', () => {
@@ -63,7 +71,7 @@ test('S14.2: what is told of a cursor is what was written, though it has moved s
   const write = stage.actor.projection(undefined);
   stage.settle(delivered('bob', 4));
   stage.actor.projected(write);
-  assert.deepEqual(stage.actor.receiptsOf(new Set(['bob']), write)?.items, [['bob', 3, 1]]);
+  assert.deepEqual(toldOf(stage, ['bob'], write)?.items, [['bob', 3, 1]]);
 });
 
 test('S14.2: a cursor that is said again is told again only if it was not told in this term', () => {
@@ -73,7 +81,7 @@ test('S14.2: a cursor that is said again is told again only if it was not told i
   stage.actor.projected(write);
   stage.settle(delivered('bob', 3), read('cat', 4));
   assert.deepEqual(stage.cursors, ['bob', 'cat', 'bob', 'cat']);
-  const { items } = stage.actor.receiptsOf(new Set(['bob', 'cat']), stage.actor.projection(undefined)) ?? {};
+  const { items } = toldOf(stage, ['bob', 'cat']) ?? {};
   assert.deepEqual(items, [
     ['bob', 3, 1],
     ['cat', 4, 4],
@@ -131,4 +139,190 @@ test('a cursor that moves while its member’s role changes is kept', () => {
   assert.deepEqual(cursorsOf(stage, 'bob'), [3, 1]);
   stage.commit();
   assert.deepEqual(cursorsOf(stage, 'bob'), [3, 1]);
+});
+
+// --- hidden reads ---
+
+function hidden(user: string, seq: number): ReadRequest {
+  return { ...read(user, seq), isHidden: true };
+}
+
+/** What bob's last read has told: to all, and to bob alone. */
+function toldOfBob(stage: Stage): { all: unknown; own: unknown } {
+  const write = stage.actor.projection(undefined);
+  const told = stage.actor.receiptsOf(new Set(['bob']), write);
+  stage.actor.projected(write);
+  const own = told.filter((each): each is CursorDelivery => each.t === 'cursor');
+  assert.ok(own.every(({ conv, user }) => conv === CONV && user === 'bob'));
+  return {
+    all: told.flatMap((each) => (each.t === 'receipt' ? each.items : [])),
+    own: own.map(({ item }) => item),
+  };
+}
+
+/** Bob's cursors as ann is shown them, and how many have read `seq`. */
+function shownToAnn(stage: Stage, seq?: number): string {
+  const request = receipts('ann', seq === undefined ? {} : { seq });
+  stage.settle(request);
+  const said = stage.said(request);
+  return `${/bob,\d+,\d+/.exec(said)?.[0]}${seq === undefined ? '' : said.slice(said.indexOf(', read')).replace(', before undefined', '')}`;
+}
+
+/** Bob's own cursor and count of unread messages. */
+function ofBob(stage: Stage): unknown[] {
+  const { read: cursor, unread } = stage.actor.entryFor('bob') ?? {};
+  return [cursor, unread];
+}
+
+test('S14.8 a hidden read counts for oneself alone, and one’s own sessions are told of it', () => {
+  const stage = talk();
+  stage.settle(read('bob', 2));
+  assert.deepEqual(toldOfBob(stage), { all: [['bob', 2, 2]], own: [] });
+  assert.deepEqual(ofBob(stage), [2, 2]);
+  const request = hidden('bob', 4);
+  stage.settle(request);
+  assert.deepEqual([ofBob(stage), stage.said(request)], [[4, 0], 'nothing']);
+  assert.deepEqual(cursorsOf(stage, 'bob'), [4, 4]);
+  assert.deepEqual(toldOfBob(stage), { all: [['bob', 4, 2]], own: [['bob', 4, 4]] });
+  assert.equal(shownToAnn(stage), 'bob,4,2');
+});
+
+test('the first hidden read hides nothing that was shown before', () => {
+  const stage = talk();
+  stage.settle(hidden('bob', 3));
+  assert.equal(shownToAnn(stage), 'bob,3,1');
+  stage.settle(hidden('bob', 4), hidden('bob', 2));
+  assert.equal(shownToAnn(stage), 'bob,4,1');
+  const { members: rows } = stage.actor.projection(undefined);
+  const row = rows.find(({ user }) => user === 'bob');
+  assert.deepEqual([row?.read, row?.shown], [4, 1]);
+});
+
+test('S14.8 the next read that is not hidden shows all that was', () => {
+  const stage = talk();
+  stage.settle(hidden('bob', 3));
+  toldOfBob(stage);
+  stage.settle(read('bob', 4));
+  assert.deepEqual(toldOfBob(stage), { all: [['bob', 4, 4]], own: [] });
+  assert.equal(shownToAnn(stage), 'bob,4,4');
+});
+
+test('so does one that moves nothing, once', () => {
+  const stage = talk();
+  stage.settle(hidden('bob', 4));
+  toldOfBob(stage);
+  const { length } = stage.cursors;
+  stage.settle(hidden('bob', 4), hidden('bob', 1));
+  assert.equal(stage.cursors.length, length, 'a hidden one does not');
+  stage.settle(read('bob', 1), read('bob', 1));
+  assert.equal(stage.cursors.length, length + 1);
+  const [row] = stage.actor.projection(new Set(['bob'])).members;
+  assert.deepEqual([row?.user, row?.read, row?.shown], ['bob', 4, 4], 'it is to be written');
+  assert.deepEqual(toldOfBob(stage), { all: [['bob', 4, 4]], own: [] });
+  assert.equal(shownToAnn(stage), 'bob,4,4');
+});
+
+test('a hidden read whose row is fetched from the log is hidden too', () => {
+  const stage = talk();
+  for (let i = 10; i < 90; i++) stage.settle(send('ann', cmid(i)));
+  stage.settle(hidden('bob', 4));
+  assert.deepEqual(ofBob(stage), [1, 83]);
+  stage.fetched();
+  assert.deepEqual([ofBob(stage), shownToAnn(stage)], [[4, 80], 'bob,4,1']);
+});
+
+test('what one who hides sends does not move what is shown', () => {
+  const stage = talk();
+  stage.settle(hidden('bob', 3));
+  stage.settle(send('bob', cmid(9)));
+  assert.deepEqual([ofBob(stage), shownToAnn(stage)], [[5, 0], 'bob,5,1']);
+  stage.settle(read('bob', 5));
+  assert.equal(shownToAnn(stage), 'bob,5,5');
+});
+
+test('what one sends who hides no more is shown as read', () => {
+  const stage = talk();
+  stage.settle(hidden('bob', 3));
+  stage.settle(read('bob', 4));
+  stage.settle(send('bob', cmid(9)));
+  assert.equal(shownToAnn(stage), 'bob,5,5');
+});
+
+test('others are told nothing of a hidden read that moves nothing of theirs', () => {
+  const stage = talk();
+  stage.settle(delivered('bob', 4));
+  toldOfBob(stage);
+  stage.settle(hidden('bob', 4));
+  assert.deepEqual(toldOfBob(stage), { all: [], own: [['bob', 4, 4]] });
+});
+
+test('`receipts` with a seq counts what is shown alone', () => {
+  const stage = talk();
+  stage.settle(read('cat', 3), hidden('bob', 4));
+  assert.equal(shownToAnn(stage, 3), 'bob,4,1, read 1');
+  assert.equal(shownToAnn(stage, 4), 'bob,4,1, read 0');
+  stage.settle(read('bob', 1));
+  assert.equal(shownToAnn(stage, 3), 'bob,4,4, read 2');
+});
+
+test('what is hidden stays so when the role changes, before the batch and during it', () => {
+  const stage = talk();
+  stage.settle(hidden('bob', 3));
+  stage.turn(
+    members('ann', {
+      op: 'role',
+      roles: [
+        ['bob', 'admin'],
+        ['cat', 'admin'],
+      ],
+    }),
+    hidden('cat', 4),
+  );
+  stage.commit();
+  assert.equal(shownToAnn(stage), 'bob,3,1');
+  assert.equal(shownToAnn(stage, 4), 'undefined, read 0', 'bob has it not, and cat’s is hidden');
+  assert.deepEqual(
+    [cursorsOf(stage, 'bob'), cursorsOf(stage, 'cat')],
+    [
+      [3, 3],
+      [4, 4],
+    ],
+  );
+});
+
+test('what is hidden stays so in the next term, handed over or read from the store', () => {
+  const stage = talk();
+  stage.settle(hidden('bob', 3));
+  const { members: rows, head, tail, conversation } = stage.actor.handOver();
+  const written = stage.actor.projection(undefined).members;
+  assert.equal(rows.find(({ user }) => user === 'bob')?.shown, 1);
+  assert.ok(rows.every((row) => row.user === 'bob' || !('shown' in row)));
+  const heir = { conv: CONV, fence: 2, conversation, head, tail, members: rows, unprojected: [] };
+  const stored = stage.activation({ conversation, members: written });
+  for (const activation of [heir, stored]) {
+    const next = new Stage(activation);
+    assert.equal(shownToAnn(next), 'bob,3,1');
+    next.settle(hidden('bob', 4));
+    assert.deepEqual(toldOfBob(next), { all: [['bob', 4, 1]], own: [['bob', 4, 4]] });
+    next.settle(read('bob', 4));
+    assert.equal(shownToAnn(next), 'bob,4,4');
+  }
+});
+
+test('who comes back has nothing hidden any more', () => {
+  const stage = talk();
+  stage.settle(hidden('bob', 4));
+  stage.settle(members('ann', remove('bob')));
+  stage.settle(members('ann', add('bob')));
+  assert.equal(shownToAnn(stage), 'bob,6,6');
+});
+
+test('what was hidden before one came back hides nothing', () => {
+  const stage = talk();
+  stage.settle(members('ann', remove('bob')));
+  stage.settle(members('ann', add('bob')));
+  const { members: rows, head, tail, conversation } = stage.actor.handOver();
+  const kept = rows.map((row) => (row.user === 'bob' ? { ...row, shown: 2 } : row));
+  const next = new Stage({ conv: CONV, fence: 2, conversation, head, tail, members: kept, unprojected: [] });
+  assert.equal(shownToAnn(next), 'bob,6,6');
 });

@@ -55,6 +55,7 @@ export interface SendOptions extends Common {
   readonly retry?: boolean;
   readonly ordinal?: number;
   readonly base?: number;
+  readonly mentions?: readonly string[];
 }
 
 /** Without an ordinal: the session's only one, which never waits for another. */
@@ -67,6 +68,7 @@ export function send(user: string, id: string, options: SendOptions = {}): SendR
     kind: options.kind ?? 'text',
     body: new TextEncoder().encode(options.text ?? 'hi'),
     text: true,
+    mentions: options.mentions,
     retry: options.retry ?? false,
     ordinal,
     base: options.base ?? ordinal,
@@ -98,7 +100,7 @@ export function members(user: string, change?: MemberChange, options: Common = {
 }
 
 export function read(user: string, seq: number, options: Common = {}): ReadRequest {
-  return { ...base(user, { ...options, id: 0 }), t: 'read', seq };
+  return { ...base(user, { ...options, id: 0 }), t: 'read', seq, isHidden: false };
 }
 
 export function delivered(user: string, seq: number, options: Common = {}): DeliveredRequest {

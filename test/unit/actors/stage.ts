@@ -183,6 +183,8 @@ export class Stage implements Outbox {
       if (each.t === 'message') return `${each.seq}>${each.audience.users.join()}`;
       if (each.t === 'head') return `${each.user}:seq ${each.seq}`;
       if (each.t === 'receipt') return `receipt ${each.items.join(' ')}`;
+      if (each.t === 'cursor') return `cursor ${each.item.join()}`;
+      if (each.t === 'settings' || each.t === 'state') return each.t; // no actor's
       if (each.t === 'typing') return `typing ${each.user} ${each.on}`;
       const { removed, head } = each.entry;
       return `${each.user}:${removed === undefined ? `head ${head}` : `removed ${removed}`}`;

@@ -85,6 +85,7 @@ test('what the server encodes, the client decodes: every frame, both subprotocol
     {
       ...{ t: 'welcome', user: 'ann', device: 'd', session: 's', now: 1, limits, cursor: 'c', badge: 0 },
       ...{ conversations: [{ ...entry, preview }], more: true, before: 'b' },
+      prefs: { receipts: false, presence: 'nobody' },
     },
     { t: 'ok', id: 1, seq: 4, members: [['ann', 'owner']] },
     { t: 'conversations', id: 2, conversations: [entry], more: false },
@@ -93,6 +94,9 @@ test('what the server encodes, the client decodes: every frame, both subprotocol
     { t: 'error', id: 5, code: 'overloaded', message: 'm', retryable: true, retryAfterMs: 10 },
     { t: 'head', conv: CONV, seq: 6, n: 5, unread: 1 },
     { t: 'conversation', ...entry, removed: 6 },
+    { t: 'conversation', ...entry, mentions: 2, badge: 7 },
+    { t: 'presence', user: 'bob', online: false, lastSeen: 8 },
+    { t: 'prefs', receipts: true, presence: 'contacts' },
     { t: 'reset', conv: CONV },
     { t: 'bye', code: 4000, reason: 'draining', reconnect: true, retryAfterMs: 100 },
   ] as unknown as Exclude<ServerFrame, { t: 'message' | 'page' }>[];
@@ -114,10 +118,11 @@ test('messages and pages arrive whole, text and bytes, both subprotocols', () =>
     cmid: CMID,
     body: new TextEncoder().encode('é'),
     text: true,
+    mentions: ['bob', 'cat'],
   });
   const bytes = encodeMessage({ ...common, seq: 2, cmid: '', body: new Uint8Array([1, 254]), text: false });
   const wanted: Message[] = [
-    { t: 'message', ...common, seq: 1, cmid: CMID, body: 'é' },
+    { t: 'message', ...common, seq: 1, cmid: CMID, body: 'é', mentions: ['bob', 'cat'] },
     { t: 'message', ...common, seq: 2, body: new Uint8Array([1, 254]) },
   ];
   for (const [subprotocol, codec] of CODECS) {
@@ -136,7 +141,7 @@ test('messages and pages arrive whole, text and bytes, both subprotocols', () =>
 });
 
 test('an unknown type is passed over; what is no frame throws', () => {
-  assert.equal(jsonCodec.decode('{"t":"presence","user":"ann"}'), undefined);
+  assert.equal(jsonCodec.decode('{"t":"weather","user":"ann"}'), undefined);
   assert.equal(jsonCodec.decode('{"t":"constructor"}'), undefined);
   for (const text of ['', '[]', 'null', '{}', '{"t":1}', '{']) assert.throws(() => jsonCodec.decode(text));
   assert.equal(binaryCodec.decode(new Uint8Array([0x7f, 0x90])), undefined);

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { loadAssets } from '../../../src/console/assets.ts';
-import { hueOf, initialsOf, linkParts, listOf, systemText } from '../../../src/console/format.ts';
+import {
+  hueOf,
+  initialsOf,
+  linkParts,
+  listOf,
+  mentionsIn,
+  presenceText,
+  systemText,
+  whenOf,
+} from '../../../src/console/format.ts';
 import { parseNames } from '../../../src/console/new-chat.ts';
 import type { Message } from '../../../src/protocol/frames.ts';
 
@@ -71,4 +80,30 @@ test('avatars have initials and one of eight hues', () => {
     '😀',
   ]);
   assert.equal(new Set('abcdefghijklmnopqrstuvwxyz'.split('').map(hueOf)).size, 8);
+});
+
+test('names called by @ are found, each once, and nothing else', () => {
+  const cases: readonly (readonly [string, string[]])[] = [
+    ['@bob look', ['bob']],
+    ['so (@ann, @d-4:e_5) and @ann.', ['ann', 'd-4:e_5']],
+    ['mail me@home.org', []],
+    ['@ nobody @. @:', []],
+    ['@carol@example.org!', ['carol@example.org']],
+  ];
+  for (const [text, names] of cases) assert.deepEqual(mentionsIn(text), names, text);
+  const many = Array.from({ length: 70 }, (_, i) => `@u${i}`).join(' ');
+  assert.equal(mentionsIn(many).length, 64);
+});
+
+test('below a name stands whether somebody is there, or when they were', () => {
+  const now = new Date(2026, 4, 5, 12).getTime();
+  const event = { t: 'presence', user: 'bob' } as const;
+  assert.equal(presenceText(undefined, now), '');
+  assert.equal(presenceText({ ...event, online: true }, now), 'Online');
+  assert.equal(presenceText({ ...event, online: false }, now), '');
+  const lastSeen = now - 3_600_000;
+  assert.equal(
+    presenceText({ ...event, online: false, lastSeen }, now),
+    `Last seen ${whenOf(lastSeen, now)}`,
+  );
 });

@@ -18,6 +18,7 @@ import type {
 } from '../../../src/protocol/frames.ts';
 import { LIMITS } from '../../../src/protocol/limits.ts';
 import { type Faults, NO_FAULTS } from './model-faults.ts';
+import { ModelUsers } from './model-users.ts';
 
 export interface Peer {
   send(frame: ServerFrame): void;
@@ -59,6 +60,7 @@ export class Session {
 
   closed(): void {
     this.server.sessions.delete(this);
+    this.server.users.changed(this.user);
   }
 
   cut(code = 1006, reason = ''): void {
@@ -84,6 +86,7 @@ export class ModelServer {
   readonly conversations = new Map<string, Conversation>();
   /** By user and conversation. */
   readonly prefs = new Map<string, PrefsChange>();
+  readonly users = new ModelUsers(this);
   faults: Faults = NO_FAULTS;
   welcomeEntriesMax: number = LIMITS.welcomeEntriesMax;
   heartbeatMs = 20_000;
@@ -101,11 +104,9 @@ export class ModelServer {
 
   /** Tells every session of every member where the heads are. */
   announceHeads(): void {
-    for (const session of this.sessions) {
-      for (const c of this.conversations.values()) {
+    for (const session of this.sessions)
+      for (const c of this.conversations.values())
         if (c.members.has(session.user)) session.peer.send(this.#head(c, session.user));
-      }
-    }
   }
 
   /** Commits a message of `user` from a device of the test's own. */
@@ -132,23 +133,26 @@ export class ModelServer {
       case 'read':
       case 'delivered':
         return this.#cursor(session, frame);
-      case 'typing': {
+      case 'typing':
         for (const each of this.sessions)
           if (each.user !== session.user) each.event({ ...frame, user: session.user });
         return;
-      }
       case 'prefs': {
-        const { t: _, id, conv, ...change } = frame;
+        const { t: _, id, conv = '', receipts, presence, ...change } = frame;
+        if (conv === '') return this.users.set(session, id, { receipts, presence });
         const key = `${session.user} ${conv}`;
         this.prefs.set(key, { ...this.prefs.get(key), ...change });
         this.#tell(this.#get(conv), session.user);
         return session.peer.send({ t: 'ok', id });
       }
+      case 'watch':
+      case 'unwatch':
+        return this.users.watch(session, frame);
       case 'receipts': {
         const c = this.#get(frame.conv);
-        const others = [...c.members.keys()].filter((user) => user !== session.user);
-        const items = others.map((user) => receiptOf(c, user));
-        return session.peer.send({ t: 'receipts', id: frame.id, conv: c.conv, items, more: false });
+        const items = [...c.members.keys()].map((user) => receiptOf(c, user));
+        const others = items.filter(([user]) => user !== session.user);
+        return session.peer.send({ t: 'receipts', id: frame.id, conv: c.conv, items: others, more: false });
       }
       case 'conversations': {
         const all = this.#entries(session.user);
@@ -183,6 +187,7 @@ export class ModelServer {
     }
     session.user = hello.token.slice(4);
     session.device = hello.device;
+    this.users.changed(session.user);
     const all = this.#entries(session.user);
     const more = all.length > this.welcomeEntriesMax;
     session.peer.send({
@@ -203,6 +208,7 @@ export class ModelServer {
       more,
       before: more ? String(this.welcomeEntriesMax) : undefined,
       badge: 0,
+      prefs: this.users.of(session.user),
     });
     for (const [conv, seq] of hello.have ?? []) {
       const head = this.conversations.get(conv)?.log.length ?? 0;

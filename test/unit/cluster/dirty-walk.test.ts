@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { cmid, createDirect, createGroup, history, members, send } from '../actors/requests.ts';
 import { ConversationSequencer } from '../../../actors/conversation-sequencer.ts';
-import { Router } from '../../../cluster/router.ts';
-import { type ActorMaker, HostRig } from './host-rig.ts';
+import { routed } from '../../support/routed.ts';
+import { type ActorMaker, HostRig, SILENT } from './host-rig.ts';
 
 function conv(index: number): string {
   return `0190a000-0000-7000-8000-1${index.toString(16).padStart(11, '0')}`;
@@ -30,8 +30,8 @@ test('S8.11, S11.2: what a crash left unwritten is written after the restart, so
   await rig.system.settle();
   assert.equal(rig.metrics.counts.activations, 150 + 64);
   await rig.system.advance(3_000);
-  assert.equal((await rig.store.inbox('ann')).length, 150);
-  assert.equal((await rig.store.inbox('peer149')).length, 1);
+  assert.equal((await rig.store.inbox('ann')).rows.length, 150);
+  assert.equal((await rig.store.inbox('peer149')).rows.length, 1);
   await rig.system.advance(25 * 60_000);
   assert.deepEqual(await rig.store.dirty(), [], 'and then the marks are cleared');
 });
@@ -54,7 +54,7 @@ test('marks outlive their slot until the walk has shown what they stand for', as
   rig.store.release('claim');
   rig.host.dirtyWalk.start(await rig.store.dirty());
   await rig.system.advance(5_000);
-  assert.equal((await rig.store.inbox('ann')).length, 100);
+  assert.equal((await rig.store.inbox('ann')).rows.length, 100);
 });
 
 test('a conversation that cannot be read is walked to again until it can', async () => {
@@ -68,7 +68,7 @@ test('a conversation that cannot be read is walked to again until it can', async
   assert.ok(tries >= 8 && tries <= 14, `${tries} tries in 5 minutes: less and less often`);
   rig.store.available = true;
   await rig.system.advance(62_000);
-  assert.equal((await rig.store.inbox('ann')).length, 3);
+  assert.equal((await rig.store.inbox('ann')).rows.length, 3);
 });
 
 test('when there is no room the walk waits for it, and requests are overloaded', async () => {
@@ -80,7 +80,7 @@ test('when there is no room the walk waits for it, and requests are overloaded',
   for (let i = 100; i < 110; i++) await rig.ask(createGroup(['ann'], { conv: conv(i) }));
   rig.host.dirtyWalk.start(await rig.store.dirty());
   await rig.system.advance(60_000);
-  assert.equal((await rig.store.inbox('ann')).length, 30);
+  assert.equal((await rig.store.inbox('ann')).rows.length, 30);
 });
 
 test('when memory is short, idle conversations leave within seconds, and none is opened beyond the bound', async () => {
@@ -119,7 +119,13 @@ test('a walk keeps no request waiting behind more than a step of it', async () =
 
 test('a drain ends the walk, whose marks stay', async () => {
   const rig = await crashed(200);
-  const router = new Router(rig.host, rig);
+  const { router } = routed({
+    host: rig.host,
+    edge: rig,
+    store: rig.store,
+    system: rig.system,
+    logger: SILENT,
+  });
   rig.host.dirtyWalk.start(await rig.store.dirty());
   router.stopIntake();
   await rig.system.settle();
@@ -156,5 +162,5 @@ test('changes of members that were never written are replayed, whoever opens the
   await rig.system.advance(6_000);
   const conversation = await rig.store.conversation(asked[0]?.conv as string);
   assert.equal(conversation?.version, 3, 'and written, though nothing else happens');
-  assert.equal((await rig.store.inbox('cat'))[0]?.entry.removed, 2);
+  assert.equal((await rig.store.inbox('cat')).rows[0]?.entry.removed, 2);
 });

@@ -73,7 +73,8 @@ export class Node {
     this.host = new ActorHost({
       ports: { ownership: log, messages: log, projections: this.store },
       edge: {
-        answer: (request, answer) => {
+        answer: (asked, answer) => {
+          const request = asked as ConversationRequest;
           assert.ok(!this.answers.has(request), 'answered once');
           this.answers.set(request, answer);
         },

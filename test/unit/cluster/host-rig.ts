@@ -147,7 +147,8 @@ export class HostRig implements EdgeLink {
       if (each.t === 'message') return each.audience.users.includes(user) ? [`message ${each.seq}`] : [];
       if (each.t === 'receipt') return [`receipt ${each.items.join(' ')}`];
       if (each.t === 'typing') return [`typing ${each.user} ${each.on}`];
-      if (each.user !== user) return [];
+      if (each.t === 'state' || each.user !== user) return [];
+      if (each.t === 'settings' || each.t === 'cursor') return [each.t];
       if (each.t === 'head') return [`head ${each.seq}`];
       const { removed, head } = each.entry;
       return [removed === undefined ? `entry head ${head}` : `entry removed ${removed}`];

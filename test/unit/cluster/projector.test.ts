@@ -215,7 +215,10 @@ test('S3.3: a direct’s peer who connects before its first message is told noth
   assert.deepEqual([rig.announced('bob'), rig.toldTo('bob', from)], [[], []]);
   assert.deepEqual(rig.announced('ann'), ['entry head 0']);
   await rig.system.advance(2_000);
-  assert.deepEqual([(await rig.store.inbox('bob')).length, (await rig.store.inbox('ann')).length], [0, 1]);
+  assert.deepEqual(
+    [(await rig.store.inbox('bob')).rows.length, (await rig.store.inbox('ann')).rows.length],
+    [0, 1],
+  );
   assert.equal(rig.host.projector.remembered, 0);
 });
 
@@ -227,7 +230,10 @@ test('S3.2: a peer who creates a direct that a restart shows anew has it in the 
   await rig.system.settle();
   await rig.ask(createDirect(['bob', 'ann']));
   await rig.system.advance(2_000);
-  assert.deepEqual([(await rig.store.inbox('bob')).length, (await rig.store.inbox('ann')).length], [1, 1]);
+  assert.deepEqual(
+    [(await rig.store.inbox('bob')).rows.length, (await rig.store.inbox('ann')).rows.length],
+    [1, 1],
+  );
 });
 
 test('a flush writes what is not due yet, and ends when all is written, however long the store is away', async () => {

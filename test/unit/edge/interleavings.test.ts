@@ -171,6 +171,11 @@ class World {
 
 const seqOf = (frame: ServerFrame): number => (frame.t === 'message' || frame.t === 'ack' ? frame.seq : 0);
 
+/** It says nothing of the conversation. */
+function isBadgeAlone(frame: ServerFrame): boolean {
+  return frame.t === 'conversation' && frame.badge !== undefined;
+}
+
 /** Checks all that one connection received in one conversation; returns the highest seq that it knows of. */
 function checkConversation(frames: readonly ServerFrame[], conv: string): number {
   let last = 0;
@@ -186,6 +191,7 @@ function checkConversation(frames: readonly ServerFrame[], conv: string): number
       continue;
     }
     if (!('conv' in frame) || frame.conv !== conv) continue;
+    if (isBadgeAlone(frame)) continue;
     if (frame.t === 'conversation') {
       isShown = true;
       removed = frame.removed ?? Number.POSITIVE_INFINITY;
@@ -211,7 +217,7 @@ function wasToldMember(frames: readonly ServerFrame[], conv: string): boolean {
     const entry =
       frame.t === 'welcome'
         ? frame.conversations.find((each) => each.conv === conv)
-        : frame.t === 'conversation' && frame.conv === conv
+        : frame.t === 'conversation' && frame.conv === conv && !isBadgeAlone(frame)
           ? frame
           : undefined;
     if (entry !== undefined) isMember = entry.removed === undefined;

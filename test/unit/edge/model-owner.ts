@@ -1,6 +1,6 @@
 import { SessionOrdinals } from '../../../actors/session-ordinals.ts';
 import type { Entry } from '../../../src/core/entry.ts';
-import type { Audience, ConversationRequest, SendRequest } from '../../../src/core/requests.ts';
+import type { Audience, NodeRequest, SendRequest } from '../../../src/core/requests.ts';
 import { audience, entryOf, messageDelivery, type Rig } from './rig.ts';
 
 /** A conversation's owner, small: one seq per event, every event a message; what it tells follows the real one. */
@@ -12,7 +12,7 @@ export class ModelConversation {
   head = 0;
   readonly #rig: Rig;
   readonly #ordinals = new SessionOrdinals(512);
-  readonly #queue: ConversationRequest[] = [];
+  readonly #queue: NodeRequest[] = [];
   #audience: Audience;
 
   constructor(rig: Rig, conv: string, members: readonly string[]) {
@@ -22,7 +22,7 @@ export class ModelConversation {
     this.#audience = audience(conv, members);
   }
 
-  take(request: ConversationRequest, isFull: boolean): void {
+  take(request: NodeRequest, isFull: boolean): void {
     if (isFull) this.#refuse(request, 'overloaded');
     else this.#queue.push(request);
   }
@@ -80,7 +80,7 @@ export class ModelConversation {
     }
   }
 
-  #refuse(request: ConversationRequest, code: 'overloaded' | 'unavailable' | 'not_member'): void {
+  #refuse(request: NodeRequest, code: 'overloaded' | 'unavailable' | 'not_member'): void {
     if (request.id === 0) return;
     const retryAfterMs = code === 'not_member' ? undefined : 50;
     this.#rig.answer(request, { t: 'error', code, message: 'refused by the model', retryAfterMs });

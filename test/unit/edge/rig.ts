@@ -6,7 +6,7 @@ import type { Logger, OwnerLink } from '../../../src/core/ports.ts';
 import type {
   Answer,
   Audience,
-  ConversationRequest,
+  NodeRequest,
   MessageDelivery,
   SendRequest,
 } from '../../../src/core/requests.ts';
@@ -30,13 +30,14 @@ type Frame<T extends ServerFrame['t']> = Extract<ServerFrame, { t: T }>;
 
 /** Keeps what the edge asks; the test answers. */
 export class ScriptedOwners implements OwnerLink {
-  readonly requests: ConversationRequest[] = [];
+  readonly requests: NodeRequest[] = [];
   readonly announced: string[] = [];
+  readonly watched: string[] = [];
   onAnnounce: (user: string) => void = () => undefined;
   onDepart: (user: string) => void = () => undefined;
-  onSubmit: (request: ConversationRequest) => void = () => undefined;
+  onSubmit: (request: NodeRequest) => void = () => undefined;
 
-  submit(request: ConversationRequest): void {
+  submit(request: NodeRequest): void {
     this.requests.push(request);
     this.onSubmit(request);
   }
@@ -46,6 +47,12 @@ export class ScriptedOwners implements OwnerLink {
   }
   depart(user: string): void {
     this.onDepart(user);
+  }
+  watch(user: string): void {
+    this.watched.push(`watch ${user}`);
+  }
+  unwatch(user: string): void {
+    this.watched.push(`unwatch ${user}`);
   }
   get sends(): SendRequest[] {
     return this.requests.filter((request) => request.t === 'send');
@@ -167,11 +174,11 @@ export class Rig {
     return this.system.settle();
   }
 
-  answer(request: ConversationRequest, answer: Answer): void {
+  answer(request: NodeRequest, answer: Answer): void {
     this.edge.answer(request, answer);
   }
 
-  ack(request: ConversationRequest, seq: number): void {
+  ack(request: NodeRequest, seq: number): void {
     this.edge.answer(request, { t: 'ack', seq, ts: 1, duplicate: false });
   }
 

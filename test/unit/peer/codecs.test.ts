@@ -12,6 +12,7 @@ import {
 import {
   eventSet,
   isEvent,
+  readCursor,
   readEntry,
   readEvent,
   readForget,
@@ -27,48 +28,22 @@ import {
   writeSet,
   writeTyping,
 } from '../../../cluster/peer/delivery-codec.ts';
-import type { FrameSink } from '../../../cluster/peer/flow-sender.ts';
 import { FRAME } from '../../../cluster/peer/frame.ts';
 import { readHeader, readRanges, writeRanges } from '../../../cluster/peer/packet.ts';
 import {
+  readSettings,
   readSnapshot,
+  readState,
   readUsers,
-  writeAnnounce,
-  writeDepart,
   writeResync,
-  writeSnapshot,
 } from '../../../cluster/peer/presence-codec.ts';
 import { readRequest, readSend, writeRequest } from '../../../cluster/peer/request-codec.ts';
 import type { Entry } from '../../../src/core/entry.ts';
 import { ERRORS, type ErrorCode } from '../../../src/core/errors.ts';
-import type { Answer, ConversationRequest, MemberChange } from '../../../src/core/requests.ts';
+import type { Answer, MemberChange, NodeRequest } from '../../../src/core/requests.ts';
+import { VISIBILITIES } from '../../../src/core/users.ts';
 import { encodeMessage } from '../../../src/protocol/message-frame.ts';
-
-/** One frame, in the midst of other bytes. */
-class OneFrame implements FrameSink {
-  buffer = new Uint8Array(0);
-  start = 0;
-  end = 0;
-
-  reserve(bytes: number): number {
-    this.buffer = new Uint8Array(bytes + 20).fill(0xff);
-    this.start = 13;
-    this.end = 13 + bytes;
-    return 13;
-  }
-  read<T>(reader: (bytes: Uint8Array, start: number, end: number) => T): T {
-    return reader(this.buffer, this.start, this.end);
-  }
-  get type(): number {
-    return this.buffer[this.start] as number;
-  }
-}
-
-function written(write: (sink: FrameSink) => void): OneFrame {
-  const frame = new OneFrame();
-  write(frame);
-  return frame;
-}
+import { written } from './one-frame.ts';
 
 function record<T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> {
   return fc.record(model, { noNullPrototype: true }) as fc.Arbitrary<T>;
@@ -97,6 +72,7 @@ const send = record({
   kind: fc.oneof(fc.constant('text'), fc.string({ unit: 'grapheme', minLength: 1, maxLength: 32 })),
   body: bytes,
   text: fc.boolean(),
+  mentions: optional(fc.array(name, { minLength: 1, maxLength: 64 })),
   retry: fc.boolean(),
   ordinal: u32,
   base: u32,
@@ -107,7 +83,7 @@ const change: fc.Arbitrary<MemberChange | undefined> = fc.oneof(
   record({ op: fc.constant('role' as const), roles }),
   fc.constant({ op: 'leave' as const }),
 );
-const other: fc.Arbitrary<ConversationRequest> = fc.oneof(
+const other: fc.Arbitrary<NodeRequest> = fc.oneof(
   record({
     t: fc.constant('create' as const),
     ...base,
@@ -125,7 +101,21 @@ const other: fc.Arbitrary<ConversationRequest> = fc.oneof(
     limit: count,
   }),
   record({ t: fc.constant('members' as const), ...base, id: u32, change }),
-  record({ t: fc.constant('read' as const), ...base, id: fc.constant(0), seq: count }),
+  record({
+    t: fc.constant('read' as const),
+    ...base,
+    id: fc.constant(0),
+    seq: count,
+    isHidden: fc.boolean(),
+  }),
+  record({
+    t: fc.constant('settings' as const),
+    ...base,
+    id: u32,
+    receipts: optional(fc.boolean()),
+    presence: optional(fc.constantFrom(...VISIBILITIES)),
+    base: count,
+  }),
   record({ t: fc.constant('delivered' as const), ...base, id: fc.constant(0), seq: count }),
   record({ t: fc.constant('typing' as const), ...base, id: fc.constant(0), on: fc.boolean() }),
   record({
@@ -182,7 +172,8 @@ const entry: fc.Arbitrary<Entry> = record({
   read: count,
   unread: count,
   preview: optional(record({ seq: count, from: name, kind: text, text })),
-});
+  mentions: optional(count),
+}).map(({ mentions, ...rest }) => (mentions === undefined ? rest : { ...rest, mentions }));
 
 test('every request comes out as it went in', () => {
   fc.assert(
@@ -286,47 +277,6 @@ test('receipts and who types come out as they went in, for the set that was name
   );
 });
 
-test('presence comes out as it went in, a large snapshot in parts', () => {
-  fc.assert(
-    fc.property(name, users, (user, all) => {
-      assert.deepEqual(written((sink) => writeAnnounce(sink, user)).read(readUsers), [user]);
-      assert.deepEqual(written((sink) => writeDepart(sink, user)).read(readUsers), [user]);
-      assert.deepEqual(written((sink) => writeResync(sink, all)).read(readUsers), all);
-    }),
-  );
-  const many = Array.from({ length: 2_500 }, (_, i) => `user-${i}`);
-  const parts: (ReturnType<typeof readSnapshot> & object)[] = [];
-  const sink = new OneFrame();
-  const reserve = sink.reserve.bind(sink);
-  const take = (): void => {
-    const part = sink.end > 0 ? sink.read(readSnapshot) : undefined;
-    if (part !== undefined) parts.push(part);
-  };
-  sink.reserve = (size) => {
-    take();
-    return reserve(size);
-  };
-  writeSnapshot(sink, many);
-  take();
-  assert.deepEqual(
-    parts.map(({ isFirst, isLast }) => [isFirst, isLast]),
-    [
-      [true, false],
-      [false, false],
-      [false, true],
-    ],
-  );
-  assert.deepEqual(
-    parts.flatMap((part) => part.users),
-    many,
-  );
-  assert.deepEqual(written((empty) => writeSnapshot(empty, [])).read(readSnapshot), {
-    isFirst: true,
-    isLast: true,
-    users: [],
-  });
-});
-
 test('packet headers and ranges come out as they went in', () => {
   const header = record({
     kind: fc.constantFrom(3 as const, 4 as const),
@@ -366,6 +316,9 @@ test('frames cut short or with other bytes in them are refused or read, and noth
     readEntry,
     readUsers,
     readSnapshot,
+    readCursor,
+    readSettings,
+    (...at) => readState(EDGE, ...at),
   ];
   const frame = fc.oneof(
     send.map((request) => written((sink) => writeRequest(sink, request, 1, false, 1))),

@@ -185,7 +185,7 @@ export class EdgeNode implements EdgeLink {
       this.#message(delivery);
       return;
     }
-    if (delivery.t === 'receipt' || delivery.t === 'typing') return;
+    if (delivery.t !== 'head' && delivery.t !== 'conversation') return;
     for (const session of this.sessions) {
       if (session.user !== delivery.user) continue;
       if (delivery.t === 'head') session.knows(delivery.conv, delivery.seq);
@@ -208,7 +208,8 @@ export class EdgeNode implements EdgeLink {
   }
 
   async #readInbox(session: ScriptedSession): Promise<void> {
-    for (const { entry } of await this.#store.inbox(session.user)) session.knows(entry.conv, entry.head);
+    for (const { entry } of (await this.#store.inbox(session.user)).rows)
+      session.knows(entry.conv, entry.head);
   }
 
   async #resync(user: string): Promise<void> {

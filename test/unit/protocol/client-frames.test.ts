@@ -55,6 +55,10 @@ const VALID: readonly ClientFrame[] = [
   { t: 'typing', conv: CONV, on: false },
   { t: 'prefs', id: 9, conv: CONV, mute: 1_700_000_000_000 },
   { t: 'prefs', id: 9, conv: CONV, pin: true, archive: false },
+  { t: 'prefs', id: 9, receipts: false },
+  { t: 'prefs', id: 9, receipts: true, presence: 'contacts' },
+  { t: 'watch', id: 9, users: ['bob'] },
+  { t: 'unwatch', id: 9, users: ['bob', NAME_MAX] },
   { t: 'receipts', id: 9, conv: CONV },
   { t: 'receipts', id: 9, conv: CONV, seq: 3, before: 'bob', limit: 200 },
   { t: 'ping', id: 1 },
@@ -71,6 +75,7 @@ const VALID: readonly ClientFrame[] = [
   },
   { t: 'send', id: 8, conv: CONV, cmid: CMID, body: new Uint8Array(0), kind: '👋'.repeat(32), retry: true },
   { t: 'send', id: 8, conv: CONV, cmid: CMID, body: 'x', kind: 'systems' },
+  { t: 'send', id: 8, conv: CONV, cmid: CMID, body: 'x', mentions: ['bob', NAME_MAX] },
 ];
 
 for (const form of FORMS) {
@@ -85,6 +90,14 @@ for (const form of FORMS) {
 type Wrong = readonly [frame: object, message: string, code?: string];
 
 const WRONG: readonly Wrong[] = [
+  [{ t: 'watch', id: 1 }, 'users is missing: it must be an array of 1 to 200 items'],
+  [{ t: 'watch', id: 1, users: [] }, 'users must be an array of 1 to 200'],
+  [{ t: 'watch', id: 1, users: Array(201).fill('bob') }, 'users must be', 'too_large'],
+  [{ t: 'unwatch', id: 1, users: ['a b'] }, 'users[0] must be 1 to 64'],
+  [{ t: 'prefs', id: 1, conv: CONV, receipts: true }, 'receipts and presence hold for all conversations'],
+  [{ t: 'prefs', id: 1, mute: 0 }, 'conv is missing: mute, pin and archive are of one'],
+  [{ t: 'prefs', id: 1 }, 'receipts and presence are both absent'],
+  [{ t: 'prefs', id: 1, presence: 'me' }, 'presence must be everyone, contacts, nobody'],
   [{ t: 'hello', device: 'd' }, 'token is missing: it must be 1 to 8192'],
   [{ t: 'hello', token: '', device: 'd' }, 'token must be 1 to 8192 printable'],
   [{ t: 'hello', token: 'a b', device: 'd' }, 'token must be'],

@@ -85,6 +85,7 @@ const REQUIRED: {
     conversations: true,
     more: true,
     badge: true,
+    prefs: true,
   },
   ok: { id: true },
   conversations: { id: true, conversations: true, more: true },
@@ -100,6 +101,8 @@ const REQUIRED: {
   reset: { conv: true },
   receipt: { conv: true, items: true },
   typing: { conv: true, user: true, on: true },
+  presence: { user: true, online: true },
+  prefs: { receipts: true, presence: true },
   bye: { code: true, reason: true, reconnect: true },
 };
 

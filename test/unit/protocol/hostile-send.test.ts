@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { encodeClient } from '../../../src/protocol/client-codec.ts';
-import { decodeClient } from '../../../src/protocol/server-codec.ts';
+import { type DecodedSend, decodeClient } from '../../../src/protocol/server-codec.ts';
 import { binary, CMID, CONV, hex, isInvalid, json, refused, SEND, sendWith, utf8 } from './support.ts';
 
 test('lone surrogates are invalid in every text', () => {
@@ -128,12 +128,16 @@ test('a binary body that says text and is no UTF-8 is refused; as bytes it is ta
   }
 });
 
-test('the map behind the body of a send must be a whole, empty msgpack map', () => {
+test('the map behind the body of a send must be a whole msgpack map of mentions alone', () => {
   const withExtras = (tail: string) => decodeClient(sendWith(1, [0x81], hex(tail)), true, 'binary');
   for (const empty of ['80', 'de 0000', 'df 00000000']) assert.equal(withExtras(empty).t, 'send', empty);
-  isInvalid(refused(withExtras('81 a1 61 00')), /map behind the body must be empty/, 7);
-  isInvalid(refused(withExtras('81 a0 00')), /map behind the body must be empty/, 7);
-  isInvalid(refused(withExtras('de 0001 a0 00')), /map behind the body must be empty/, 7);
+  for (const unknown of ['81 a1 61 00', '81 a0 00', 'de 0001 a0 00'])
+    isInvalid(refused(withExtras(unknown)), /map behind the body has no field/, 7);
+  const mentions = (value: string) => withExtras(`81 a8 6d 65 6e 74 69 6f 6e 73 ${value}`);
+  assert.deepEqual((mentions('91 a1 61') as DecodedSend).mentions, ['a']);
+  assert.equal((mentions('c0') as DecodedSend).mentions, undefined);
+  for (const wrong of ['90', '01', '91 01', '91 a2 61 20', `dc 0041 ${'a1 61 '.repeat(65)}`])
+    isInvalid(refused(mentions(wrong)), /mentions must be an array of 1 to 64 items/, 7);
   for (const wrong of [
     '',
     '90',

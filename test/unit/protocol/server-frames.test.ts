@@ -62,6 +62,7 @@ const FRAMES: readonly ServerFrame[] = [
     more: true,
     before: 'b',
     badge: 5,
+    prefs: { receipts: false, presence: 'contacts' },
   },
   {
     t: 'welcome',
@@ -74,7 +75,11 @@ const FRAMES: readonly ServerFrame[] = [
     conversations: [],
     more: false,
     badge: 0,
+    prefs: { receipts: true, presence: 'everyone' },
   },
+  { t: 'presence', user: 'bob', online: true },
+  { t: 'presence', user: 'bob', online: false, lastSeen: TS },
+  { t: 'prefs', receipts: true, presence: 'nobody' },
   { t: 'ok', id: 1 },
   {
     t: 'ok',
@@ -159,7 +164,7 @@ test('messageAsJson writes text as a string and bytes as base64', () => {
 
 test('clients ignore frames and fields of later versions', () => {
   assert.equal(decodeServer(hex('7e 91 01'), 'binary'), undefined);
-  assert.equal(decodeServer('{"t":"presence","user":"bob","online":true}', 'json'), undefined);
+  assert.equal(decodeServer('{"t":"weather","user":"bob","online":true}', 'json'), undefined);
   assert.equal(decodeServer('{"t":"constructor"}', 'json'), undefined);
   assert.deepEqual(decodeServer(hex('48 93 01 05 a1 78'), 'binary'), { t: 'pong', id: 1, now: 5 });
   const ack = encodeAck(9, CONV, CMID, 3, TS, false, 'binary');

@@ -31,7 +31,7 @@ export function throughServer(frame: ClientFrame, subprotocol: Subprotocol): Dec
 export function asClientFrame(decoded: Decoded): ClientFrame {
   assert.notEqual(decoded.t, 'refused', JSON.stringify(decoded));
   if (decoded.t !== 'send') return decoded as ClientFrame;
-  const { id, conv, cmid, text, kind, retry } = decoded;
+  const { id, conv, cmid, text, kind, retry, mentions } = decoded;
   const body = text
     ? new TextDecoder('utf-8', { ignoreBOM: true }).decode(decoded.body)
     : decoded.body.slice();
@@ -43,6 +43,7 @@ export function asClientFrame(decoded: Decoded): ClientFrame {
     body: typeof body === 'string' ? body : new Uint8Array(body),
     ...(kind === 'text' ? {} : { kind }),
     ...(retry ? { retry } : {}),
+    ...(mentions === undefined ? {} : { mentions }),
   };
 }
 

@@ -17,10 +17,11 @@ function sound(): History {
     device: `${user}-1`,
     kind: 'text',
     body: `body ${seq}`,
+    mentions: seq === 3 ? ['bob'] : [],
   });
   const rows = [row(1, 'ann'), row(2, 'bob'), row(3, 'ann')];
   history.logs.set(CONV, { conv: CONV, rows, direct: ['ann', 'bob'] });
-  const event = { ts: 1, cmid: '', from: 'ann', device: 'ann-1' };
+  const event = { ts: 1, cmid: '', from: 'ann', device: 'ann-1', mentions: [] };
   const created = JSON.stringify({
     kind: 'group',
     members: [
@@ -47,9 +48,9 @@ function sound(): History {
       history.shown.push({ ...here, life: 1, cmid, body });
     }
   }
-  for (const [user, conv, last, read, unread] of [
+  for (const [user, conv, last, read, unread, mentions = 0] of [
     ['ann', CONV, 3, 3, 0],
-    ['bob', CONV, 3, 2, 1],
+    ['bob', CONV, 3, 2, 1, 1],
     ['ann', GROUP, 3, 1, 1],
     ['bob', GROUP, 2, 1, 1],
   ] as const)
@@ -63,9 +64,14 @@ function sound(): History {
       failure: undefined,
       read,
       unread,
+      mentions,
       prefs: { mute: 0, pin: false, archive: false },
     });
   history.receipts.push({ user: 'ann', device: 'ann-1', conv: CONV, items: [['bob', 3, 2]] });
+  const settings = { receipts: true, presence: 'everyone' } as const;
+  history.settled.push({ user: 'bob', device: 'bob-1', settings });
+  const watch = { device: 'ann-1', watcher: 'ann', user: 'bob' };
+  history.presence.push({ ...watch, told: true, isOnline: true });
   history.reads.push(page(50, { head: 3, seqs: [1, 2, 3] }));
   return history;
 }
@@ -168,6 +174,50 @@ const BAD: readonly (readonly [
     ({ standings, prefs }) => {
       prefs.push({ ...PIN, answered: 50 }, { ...PIN, change: { pin: false }, asked: 60, answered: 70 });
       standings[1] = { ...standings[1]!, prefs: { mute: 0, pin: true, archive: false } };
+    },
+  ],
+  [
+    'a wrong number of mentions',
+    ['cursors'],
+    ({ standings }) => (standings[1] = { ...standings[1]!, mentions: 0 }),
+  ],
+  [
+    'two devices of one user with two settings',
+    ['settings'],
+    ({ settled, settings }) => {
+      settings.push({
+        user: 'bob',
+        change: { receipts: false },
+        asked: 40,
+        answered: undefined,
+        isOver: true,
+      });
+      settled.push({ ...settled[0]!, device: 'bob-2', settings: { receipts: false, presence: 'everyone' } });
+    },
+  ],
+  [
+    'settings that were answered `ok` and are not shown',
+    ['settings'],
+    ({ settings }) =>
+      settings.push({ user: 'bob', change: { presence: 'nobody' }, asked: 40, answered: 50, isOver: true }),
+  ],
+  [
+    'somebody online who is told to be offline',
+    ['presence'],
+    ({ presence }) => (presence[0] = { ...presence[0]!, told: false }),
+  ],
+  [
+    'a watch of which nothing was told',
+    ['presence'],
+    ({ presence }) => (presence[0] = { ...presence[0]!, told: undefined }),
+  ],
+  [
+    'one who lets nobody know, and is told to be online',
+    ['presence'],
+    ({ settled, settings }) => {
+      const change = { presence: 'nobody' } as const;
+      settings.push({ user: 'bob', change, asked: 40, answered: 50, isOver: true });
+      settled[0] = { ...settled[0]!, settings: { receipts: true, presence: 'nobody' } };
     },
   ],
   [
