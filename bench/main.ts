@@ -7,9 +7,11 @@ import { runAppend } from './scenarios/append.ts';
 import { runClusterLoad } from './scenarios/cluster-load.ts';
 import { runIdle } from './scenarios/idle.ts';
 import { runLoad } from './scenarios/load.ts';
+import { runPresence } from './scenarios/presence.ts';
 import { runReads } from './scenarios/reads.ts';
 import { runRestart } from './scenarios/restart.ts';
 import { runScale } from './scenarios/scale.ts';
+import { runSync } from './scenarios/sync.ts';
 
 function progress(text: string): void {
   process.stderr.write(`${text}\n`);
@@ -24,6 +26,10 @@ async function run(options: Options): Promise<Report> {
       return runIdle(options, progress);
     case 'reads':
       return runReads(options, progress);
+    case 'presence':
+      return runPresence(options, progress);
+    case 'sync':
+      return runSync(options, progress);
     case 'restart':
       return runRestart(options, progress);
     case 'scale':

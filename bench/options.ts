@@ -1,23 +1,11 @@
 import { parseArgs } from 'node:util';
 import { tmpdir } from 'node:os';
 import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { rowBytesOf } from './append/rows.ts';
-import { BODY_BYTES_MIN } from './generator/frames.ts';
+import { CLUSTERS, type Flag, type FlagName, flags, MODES, SCENARIOS, type ScenarioName } from './flags.ts';
 import { directsMax } from './topology.ts';
 import { LIMITS } from '../src/protocol/limits.ts';
-
-export const SCENARIOS = [
-  'direct',
-  'group',
-  'append',
-  'scale',
-  'echo',
-  'idle',
-  'reads',
-  'restart',
-  'results',
-] as const;
-export type ScenarioName = (typeof SCENARIOS)[number];
 
 export interface Options {
   readonly scenario: ScenarioName;
@@ -33,6 +21,12 @@ export interface Options {
   readonly senders: number;
   /** Messages per second over all connections (scale: per sequencer); undefined: a closed loop. */
   readonly rate: number | undefined;
+  /** Of the presence hub. */
+  readonly users: number;
+  /** Clients that come over sockets, and go, per second. */
+  readonly visits: number;
+  /** Messages that a syncing user has not read. */
+  readonly unread: number;
   readonly rounds: number;
   /** Bytes of a message's body. */
   readonly body: number;
@@ -54,146 +48,17 @@ export interface Options {
   readonly profile: string | undefined;
   /** The compiled command line of the server to measure; undefined: this repository's. */
   readonly server: string | undefined;
+  /** That of another build, measured in turns with it. */
+  readonly compareWith: string | undefined;
 }
 
 /** What an AppendBatch may be. */
-const BATCH_ROWS_MAX = 256;
 const BATCH_BYTES_MAX = 48 * 1024;
 
 /** Bad arguments; the message says which, and what would be right. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
-
-interface Flag {
-  readonly help: string;
-  readonly scenarios: readonly ScenarioName[];
-  /** Of a number; a flag without one is text or a switch. */
-  readonly range?: readonly [min: number, max: number];
-  readonly integer?: boolean;
-  readonly text?: boolean;
-  readonly choices?: readonly string[];
-  /** Of a scenario with a mode: the one in which the flag has a meaning. */
-  readonly mode?: Options['mode'];
-}
-
-const MODES = ['embedded', 'cluster'] as const;
-const CLUSTERS = ['direct', 'group'] as const;
-const LOADS = [...CLUSTERS, 'echo'] as const;
-const FLAGS = {
-  mode: {
-    help: 'the server: one process, or edges and sequencers on real services (embedded)',
-    scenarios: CLUSTERS,
-    choices: MODES,
-  },
-  edges: {
-    help: 'edges of a cluster (2)',
-    scenarios: CLUSTERS,
-    mode: 'cluster',
-    range: [1, 8],
-    integer: true,
-  },
-  nodes: { help: 'its sequencers (1)', scenarios: CLUSTERS, mode: 'cluster', range: [1, 8], integer: true },
-  'store-nodes': {
-    help: 'nodes of Cassandra (1); three keep three copies',
-    scenarios: [...CLUSTERS, 'append'],
-    mode: 'cluster',
-    choices: ['1', '3'],
-  },
-  heat: {
-    help: 'seconds of load before the first round of a cluster, for the compilers of all (60)',
-    scenarios: [...CLUSTERS, 'append', 'scale', 'results'],
-    mode: 'cluster',
-    range: [0, 3600],
-  },
-  rows: { help: 'rows of a batch (64)', scenarios: ['append'], range: [1, BATCH_ROWS_MAX], integer: true },
-  seconds: {
-    help: 'measured time of a round (5; scale 10)',
-    scenarios: [...LOADS, 'append', 'scale', 'reads', 'results'],
-    range: [0.5, 3600],
-  },
-  warmup: {
-    help: 'seconds before it (2; append and scale 4)',
-    scenarios: [...LOADS, 'append', 'scale', 'reads', 'results'],
-    range: [0, 600],
-  },
-  window: {
-    help: 'unanswered sends per connection (1; with --rate 64); scale: in its closed loops (1)',
-    scenarios: [...LOADS, 'scale'],
-    range: [1, 1024],
-    integer: true,
-  },
-  connections: {
-    help: 'clients (256; idle 2000); scale: per sequencer, two in each conversation',
-    scenarios: [...LOADS, 'scale', 'idle', 'reads', 'restart'],
-    range: [2, 60_000],
-    integer: true,
-  },
-  conversations: {
-    help: 'direct conversations in all (half the connections; idle 10 times them, 20 each; append 32; reads 5000)',
-    scenarios: ['direct', 'append', 'idle', 'reads', 'restart'],
-    range: [1, 5_000_000],
-    integer: true,
-  },
-  senders: {
-    help: 'members of the group that send (16)',
-    scenarios: ['group'],
-    range: [1, 256],
-    integer: true,
-  },
-  rate: {
-    help: 'messages per second at fixed times: an open loop; scale: per sequencer (250); reads: cursors (10000)',
-    scenarios: [...LOADS, 'scale', 'reads'],
-    range: [1, 10_000_000],
-  },
-  rounds: {
-    help: 'rounds of each side (1; with --compare 3; scale and restart 3)',
-    scenarios: [...LOADS, 'append', 'scale', 'restart', 'results'],
-    range: [1, 100],
-    integer: true,
-  },
-  body: {
-    help: 'bytes of a body (140; restart 1000)',
-    scenarios: [...LOADS, 'append', 'scale', 'restart'],
-    range: [BODY_BYTES_MIN, LIMITS.bodyBytesMax],
-    integer: true,
-  },
-  bytes: {
-    help: 'bytes of bodies in the store (1e9)',
-    scenarios: ['restart', 'results'],
-    range: [1e6, 1e12],
-  },
-  compare: {
-    help: 'also run the bare baseline, in turns, and print the ratio',
-    scenarios: [...CLUSTERS, 'append'],
-  },
-  cluster: {
-    help: 'whether to measure the cluster too: auto, yes or no (auto: if its services can be had)',
-    scenarios: ['results'],
-    choices: ['auto', 'yes', 'no'],
-  },
-  json: { help: 'one JSON object instead of a table', scenarios: [...SCENARIOS] },
-  dir: {
-    help: "where the server's data goes (the system's temporary folder)",
-    scenarios: [...CLUSTERS, 'idle', 'reads', 'restart', 'results'],
-    mode: 'embedded',
-    text: true,
-  },
-  profile: {
-    help: "a folder for the servers' .cpuprofile",
-    scenarios: [...CLUSTERS, 'append'],
-    text: true,
-  },
-  server: {
-    help: "another build's dist/src/cli/main.js to measure (this repository's)",
-    scenarios: [...CLUSTERS, 'idle', 'reads', 'restart', 'results'],
-    mode: 'embedded',
-    text: true,
-  },
-} as const satisfies Record<string, Flag>;
-
-type FlagName = keyof typeof FLAGS;
-const flags: Readonly<Record<FlagName, Flag>> = FLAGS;
 
 export function usage(): string {
   const lines = (Object.keys(flags) as FlagName[]).map((name) => {
@@ -296,13 +161,13 @@ function withDefaults(
   const isScale = scenario === 'scale';
   const rate = numbers.get('rate') ?? RATES.get(scenario);
   const isOpen = rate !== undefined && !RATES.has(scenario);
-  const rounds = compare || isScale || scenario === 'restart' || scenario === 'results' ? 3 : 1;
+  const compareWith = programOf(values['compare-with'] as string | undefined);
   return {
     scenario,
     mode,
     json: values.json === true,
     compare,
-    seconds: numbers.get('seconds') ?? (isScale ? 10 : 5),
+    seconds: numbers.get('seconds') ?? (isScale || scenario === 'presence' ? 10 : 5),
     // The index of ids lags 2 s behind the rows: by then it is busy too.
     warmup: numbers.get('warmup') ?? (isScale || scenario === 'append' ? 4 : 2),
     window: numbers.get('window') ?? (isOpen ? 64 : 1),
@@ -310,7 +175,10 @@ function withDefaults(
     conversations: numbers.get('conversations') ?? conversationsOf(scenario, connections),
     senders: numbers.get('senders') ?? Math.min(16, connections),
     rate,
-    rounds: numbers.get('rounds') ?? rounds,
+    users: numbers.get('users') ?? 200_000,
+    visits: numbers.get('visits') ?? 300,
+    unread: numbers.get('unread') ?? 300,
+    rounds: numbers.get('rounds') ?? (compare || compareWith !== undefined ? 3 : (ROUNDS.get(scenario) ?? 1)),
     body: numbers.get('body') ?? (scenario === 'restart' ? 1000 : 140),
     bytes: numbers.get('bytes') ?? 1e9,
     nodes: numbers.get('nodes') ?? (isScale ? 3 : 1),
@@ -322,23 +190,38 @@ function withDefaults(
     dir: (values.dir as string | undefined) ?? tmpdir(),
     profile: values.profile as string | undefined,
     server: values.server as string | undefined,
+    compareWith,
   };
+}
+
+/** In a build's folder. */
+function programOf(dist: string | undefined): string | undefined {
+  return dist === undefined ? undefined : join(resolve(dist), 'src/cli/main.js');
 }
 
 /** Of scenarios that always have one. */
 const RATES: ReadonlyMap<ScenarioName, number> = new Map([
   ['scale', 250],
   ['reads', 10_000],
+  ['presence', 10_000],
+]);
+
+const ROUNDS: ReadonlyMap<ScenarioName, number> = new Map([
+  ['scale', 3],
+  ['restart', 3],
+  ['results', 3],
+  ['sync', 5],
 ]);
 
 function conversationsOf(scenario: ScenarioName, connections: number): number {
   if (scenario === 'append') return 32;
   if (scenario === 'reads') return 5_000;
+  if (scenario === 'sync') return 2_000;
   return scenario === 'idle' ? connections * 10 : Math.floor(connections / 2);
 }
 
 function check(options: Options): void {
-  const { scenario, connections, conversations, senders, server, profile } = options;
+  const { scenario, connections, conversations, senders, server, compareWith, profile } = options;
   if (!existsSync(options.dir)) throw new UsageError(`--dir: there is no folder ${options.dir}`);
   if (profile !== undefined && !existsSync(profile))
     throw new UsageError(`--profile: there is no folder ${profile}`);
@@ -348,6 +231,9 @@ function check(options: Options): void {
   }
   if (server !== undefined && !existsSync(server))
     throw new UsageError(`--server: there is no file ${server}`);
+  if (compareWith !== undefined && !existsSync(compareWith))
+    throw new UsageError(`--compare-with: there is no file ${compareWith}`);
+  if (scenario === 'sync') return; // one user talks with all others
   if (scenario === 'group') {
     if (connections > LIMITS.groupMembersMax) {
       throw new UsageError(

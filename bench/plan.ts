@@ -77,6 +77,42 @@ export interface ReadsPlan {
   readonly measureMs: number;
 }
 
+/** Drives a presence hub in the generator's own process, without a server. */
+export interface HubPlan {
+  readonly job: 'hub';
+  readonly users: number;
+  /** Of the users, the part that is watched, each at `edgesPerUser` of the `edges`. */
+  readonly watchedShare: number;
+  readonly edges: number;
+  readonly edgesPerUser: number;
+  /** There are as many disconnects. */
+  readonly connectsPerSecond: number;
+  readonly warmupMs: number;
+  readonly measureMs: number;
+}
+
+/** Clients that come, stay and go, and others that watch some of them. */
+export interface VisitsPlan {
+  readonly job: 'visits';
+  readonly target: Target;
+  readonly visitsPerSecond: number;
+  readonly stayMs: number;
+  readonly watchers: number;
+  readonly watchedEach: number;
+  readonly warmupMs: number;
+  readonly measureMs: number;
+}
+
+/** Fills one user's list, and syncs it from nothing, over each form of the wire in turn. */
+export interface SyncPlan {
+  readonly job: 'sync';
+  readonly target: Target;
+  readonly conversations: number;
+  readonly unread: number;
+  readonly bodyBytes: number;
+  readonly rounds: number;
+}
+
 /** Reads the newest page of each conversation and compares its head with what was acked. */
 export interface AuditPlan {
   readonly job: 'audit';
@@ -105,7 +141,16 @@ export interface AppendPlan {
   readonly measureMs: number;
 }
 
-export type Plan = LoadPlan | HoldPlan | FillPlan | ReadsPlan | AuditPlan | AppendPlan;
+export type Plan =
+  | LoadPlan
+  | HoldPlan
+  | FillPlan
+  | ReadsPlan
+  | HubPlan
+  | VisitsPlan
+  | SyncPlan
+  | AuditPlan
+  | AppendPlan;
 
 /** Times are microseconds. */
 export interface Latency {
@@ -201,6 +246,67 @@ export interface ReadsResult {
   readonly problems: readonly string[];
 }
 
+/** A moment in the run of a presence hub, once the garbage is collected. */
+export interface HubMoment {
+  readonly name: string;
+  readonly heapBytes: number;
+  /** By the name of the map, set or list of the hub's that holds them. */
+  readonly entries: Readonly<Record<string, number>>;
+}
+
+export interface HubResult {
+  readonly job: 'hub';
+  readonly seconds: number;
+  /** Connects and disconnects. */
+  readonly eventsPerSecond: number;
+  readonly cpuUsPerEvent: number;
+  /** Of that, what the drive takes without a hub. */
+  readonly driveUsPerEvent: number;
+  readonly statesPerSecond: number;
+  /** Times of having been seen: written, and given up, in the whole run. */
+  readonly lastSeen: { readonly written: number; readonly dropped: number };
+  readonly moments: readonly HubMoment[];
+  /** States that were compared in the end with how the user is: one for each watched user and edge. */
+  readonly checked: number;
+  readonly problemCount: number;
+  readonly problems: readonly string[];
+}
+
+export interface VisitsResult {
+  readonly job: 'visits';
+  readonly seconds: number;
+  /** Connects that were welcomed, with as many disconnects. */
+  readonly visitsPerSecond: number;
+  /** `presence` events that came to the watchers in the measured time. */
+  readonly statesPerSecond: number;
+  readonly cpu?: CpuUse;
+  /** What the watchers were told last, compared in the end with who is there. */
+  readonly checked: number;
+  readonly checkedOnline: number;
+  readonly problemCount: number;
+  readonly problems: readonly string[];
+}
+
+/** One sync from nothing. Bytes are those of whole WebSocket frames from the server. */
+export interface SyncRound {
+  readonly welcomeBytes: number;
+  readonly welcomeEntries: number;
+  readonly welcomeMs: number;
+  /** From `hello` to the last page, `welcome` included. */
+  readonly allBytes: number;
+  readonly allMs: number;
+}
+
+export interface SyncResult {
+  readonly job: 'sync';
+  readonly unreadConversations: number;
+  readonly rounds: Readonly<Record<'binary' | 'json', readonly SyncRound[]>>;
+  /** Entries whose head and unread count were compared with what was sent. */
+  readonly checked: number;
+  readonly problemCount: number;
+  readonly problems: readonly string[];
+}
+
 export interface AuditResult {
   readonly job: 'audit' | 'fill' | 'hold';
   readonly conversations: number;
@@ -236,6 +342,9 @@ export type FromGenerator =
   | { readonly t: 'load'; readonly result: LoadResult }
   | { readonly t: 'audit'; readonly result: AuditResult }
   | { readonly t: 'reads'; readonly result: ReadsResult }
+  | { readonly t: 'hub'; readonly result: HubResult }
+  | { readonly t: 'visits'; readonly result: VisitsResult }
+  | { readonly t: 'sync'; readonly result: SyncResult }
   | { readonly t: 'append'; readonly result: AppendResult }
   | { readonly t: 'failed'; readonly message: string };
 

@@ -16,13 +16,19 @@ import type {
   FillPlan,
   FromGenerator,
   HoldPlan,
+  HubPlan,
+  HubResult,
   LoadPlan,
   LoadResult,
   Plan,
   ReadsPlan,
   ReadsResult,
+  SyncPlan,
+  SyncResult,
   Target,
   ToGenerator,
+  VisitsPlan,
+  VisitsResult,
 } from './plan.ts';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
@@ -146,6 +152,9 @@ export interface GeneratorOptions {
 
 export function generate(plan: LoadPlan, options: GeneratorOptions): Promise<LoadResult>;
 export function generate(plan: ReadsPlan, options: GeneratorOptions): Promise<ReadsResult>;
+export function generate(plan: HubPlan, options: GeneratorOptions): Promise<HubResult>;
+export function generate(plan: VisitsPlan, options: GeneratorOptions): Promise<VisitsResult>;
+export function generate(plan: SyncPlan, options: GeneratorOptions): Promise<SyncResult>;
 export function generate(
   plan: HoldPlan | FillPlan | AuditPlan,
   options: GeneratorOptions,

@@ -4,18 +4,32 @@ import { appendRatio, appendTable, type AppendMedians, appendMedians } from './a
 import { clusterRows, type Uses, usesOf } from './cluster-report.ts';
 import type { Latency, LoadResult } from './plan.ts';
 import { cpuModel } from './process-stats.ts';
+import { otherRatio, otherRatioText } from './other-build.ts';
+import { hubPlace, presenceTable } from './presence-report.ts';
 import { cores } from './processes.ts';
+import { readsTable } from './reads-report.ts';
 import { scaleFigures, scaleTable } from './scale-report.ts';
 import type { AppendReport } from './scenarios/append.ts';
 import type { IdleReport } from './scenarios/idle.ts';
 import type { LoadReport } from './scenarios/load.ts';
+import type { PresenceReport } from './scenarios/presence.ts';
 import type { ReadsReport } from './scenarios/reads.ts';
 import type { RestartReport } from './scenarios/restart.ts';
 import type { ScaleReport } from './scenarios/scale.ts';
+import type { SyncReport } from './scenarios/sync.ts';
 import { median } from './statistics.ts';
+import { syncTable } from './sync-report.ts';
 import { count, dash, kib, latencies, share, table } from './table.ts';
 
-export type Report = LoadReport | AppendReport | ScaleReport | IdleReport | ReadsReport | RestartReport;
+export type Report =
+  | LoadReport
+  | AppendReport
+  | ScaleReport
+  | IdleReport
+  | ReadsReport
+  | PresenceReport
+  | SyncReport
+  | RestartReport;
 
 export interface Medians {
   readonly ackedPerSecond: number;
@@ -84,11 +98,16 @@ export function ratios(report: LoadReport): Ratios | undefined {
 
 export function problemsOf(report: Report): { count: number; texts: readonly string[] } {
   const parts: readonly { problemCount: number; problems: readonly string[] }[] =
-    'server' in report ? [...report.server, ...report.baseline] : [report];
+    'server' in report ? [...report.server, ...report.baseline, ...otherOf(report)] : [report];
   return {
     count: parts.reduce((sum, part) => sum + part.problemCount, 0),
     texts: parts.flatMap((part) => part.problems),
   };
+}
+
+/** Rounds of another build, of a load that had any. */
+function otherOf(report: LoadReport | AppendReport): readonly LoadResult[] {
+  return 'other' in report ? (report.other ?? []) : [];
 }
 
 export function machine(): string {
@@ -103,7 +122,9 @@ export function placement(report: Report): string {
   if (report.scenario === 'append')
     return `The appending process, ours or the bare driver's, on core ${generator}; Cassandra not pinned: it has the other core, and what is left of this one.`;
   const isCluster = report.scenario === 'scale' || ('server' in report && report.cluster !== undefined);
-  if (!isCluster) return `Server on core ${server}, generator on core ${generator}.`;
+  const apart = `Server on core ${server}, generator on core ${generator}.`;
+  if (report.scenario === 'presence') return `${apart} ${hubPlace(generator)}`;
+  if (!isCluster) return apart;
   const cluster = `Generator on core ${generator}. The cluster's processes are not pinned: they have the other core, and what the generator leaves of its own.`;
   if (report.scenario === 'scale') return cluster;
   const baseline = report.scenario === 'group' ? 'bare publish' : 'bare echo';
@@ -133,7 +154,8 @@ export function asJson(report: Report): object {
     ...common,
     server: brief(report.server),
     baseline: brief(report.baseline),
-    medians: { server: side(report.server), baseline: side(report.baseline) },
+    ...(report.other !== undefined && { other: brief(report.other), otherRatio: otherRatio(report) }),
+    medians: { server: side(report.server), baseline: side(report.baseline), other: side(otherOf(report)) },
     ratio: ratios(report),
   };
 }
@@ -158,6 +180,10 @@ function bodyOf(report: Report): string {
       return idleTable(report);
     case 'reads':
       return readsTable(report);
+    case 'presence':
+      return presenceTable(report);
+    case 'sync':
+      return syncTable(report);
     case 'restart':
       return restartTable(report);
     default:
@@ -169,6 +195,10 @@ function checked(report: Report): string {
   if (report.scenario === 'scale') return checkedLoads(report.checked.acked, report.checked.delivered);
   if (report.scenario === 'reads')
     return `checked: ${count(report.checked)} cursors, each where its last read put it.`;
+  if (report.scenario === 'presence')
+    return `checked: ${count(report.hub.checked)} states at edges and ${count(report.visits.checked)} at watchers, each as its user is.`;
+  if (report.scenario === 'sync')
+    return `checked: ${count(report.checked)} entries, each once, with its head, its unread messages and the badge.`;
   if (!('server' in report)) return 'checked: all that was acked was there, in order, once.';
   if (report.scenario === 'append') {
     const rows = [...report.server, ...report.baseline].reduce((sum, { checked }) => sum + checked, 0);
@@ -176,7 +206,7 @@ function checked(report: Report): string {
   }
   let acked = 0;
   let delivered = 0;
-  for (const result of [...report.server, ...report.baseline]) {
+  for (const result of [...report.server, ...report.baseline, ...otherOf(report)]) {
     acked += result.checked.acked;
     delivered += result.checked.delivered;
   }
@@ -193,6 +223,7 @@ function loadTable(report: LoadReport): string {
   const baselineName = report.scenario === 'group' ? 'bare publish' : 'bare echo';
   const sides: [string, Medians][] = [];
   if (report.server.length > 0) sides.push(['carillon', medians(report.server)]);
+  if (report.other !== undefined) sides.push(['other build', medians(report.other)]);
   if (report.baseline.length > 0) sides.push([baselineName, medians(report.baseline)]);
   const rounds = Math.max(report.server.length, report.baseline.length);
   const rows: string[][] = [
@@ -223,6 +254,7 @@ function loadTable(report: LoadReport): string {
       ratio.perServerCore === undefined ? '' : `; per server core ${ratio.perServerCore.toFixed(3)}`;
     lines.push('', `${unit} ÷ ${baselineName}: ${ratio.rate.toFixed(3)}${perCore}`);
   }
+  lines.push(...otherRatioText(report));
   const refused = new Map<string, number>();
   for (const result of report.server) {
     for (const [code, n] of Object.entries(result.refused)) refused.set(code, (refused.get(code) ?? 0) + n);
@@ -254,21 +286,6 @@ function idleTable(report: IdleReport): string {
     ],
   ];
   return `idle, ${report.conversationsPerConnection} conversations per connection\n\n${table(rows)}`;
-}
-
-function readsTable(report: ReadsReport): string {
-  const { conversations, readsPerSecond, receiptsPerSecond, cpu } = report;
-  const perRead = cpu && (cpu.server * 1e6) / readsPerSecond;
-  const rows = [
-    ['reads', 'carillon'],
-    ['read frames/s', count(readsPerSecond)],
-    ['receipt events/s', count(receiptsPerSecond)],
-    ['server CPU, cores (its main thread)', `${share(cpu?.server)} (${share(cpu?.serverMain)})`],
-    ['server CPU per read, us', perRead === undefined ? '-' : perRead.toFixed(1)],
-    ['generator CPU, cores', share(cpu?.generator)],
-    ['all else on the machine, cores', share(cpu?.others)],
-  ];
-  return `cursors in ${count(conversations)} direct conversations\n\n${table(rows)}`;
 }
 
 function restartTable(report: RestartReport): string {

@@ -64,6 +64,8 @@ function embeddedRuns(options: Options): Run[] {
     },
     { title: 'Idle connections', args: ['idle', ...place] },
     { title: 'Read cursors, 10,000 a second', args: ['reads', ...place] },
+    { title: 'Presence, 10,000 connects and 10,000 disconnects a second', args: ['presence', ...place] },
+    { title: 'First sync of 2,000 conversations', args: ['sync', ...place] },
     {
       title: 'Restart',
       args: ['restart', '--bytes', String(options.bytes), ...rounds, ...place],

@@ -1,5 +1,5 @@
 /** Tables for people, and how figures are written in them. */
-import type { Latency } from './plan.ts';
+import type { CpuUse, Latency } from './plan.ts';
 
 /** The first column to the left, the others to the right. */
 export function table(rows: readonly (readonly string[])[]): string {
@@ -34,6 +34,16 @@ export function kib(bytes: number): string {
 
 export function share(n: number | undefined): string {
   return n === undefined ? '-' : n.toFixed(2);
+}
+
+/** CPU in use, and the server's for each of what came so many times a second. */
+export function cpuRows(cpu: CpuUse | undefined, each: string, perSecond: number): string[][] {
+  return [
+    ['server CPU, cores (its main thread)', `${share(cpu?.server)} (${share(cpu?.serverMain)})`],
+    [`server CPU per ${each}, us`, cpu === undefined ? '-' : ((cpu.server * 1e6) / perSecond).toFixed(1)],
+    ['generator CPU, cores', share(cpu?.generator)],
+    ['all else on the machine, cores', share(cpu?.others)],
+  ];
 }
 
 export function dash(n: number, format: (n: number) => string): string {

@@ -19,7 +19,13 @@ export interface Topology {
 }
 
 export function user(connection: number): string {
-  return `bench-${connection}`;
+  return `${NAME}${connection}`;
+}
+const NAME = 'bench-';
+
+/** The connection of a user that `user` named. */
+export function connectionOf(name: string): number {
+  return Number(name.slice(NAME.length));
 }
 
 /** How many direct conversations there can be. */
@@ -62,6 +68,23 @@ export function directs(connections: number, conversations: number, across = fal
     sendsTo,
     viewOf: (conversation, connection) => (first[conversation] === connection ? 0 : 1),
     memberAt: (conversation, view) => (view === 0 ? first : second)[conversation] as number,
+  };
+}
+
+/** Direct conversations of one connection, the first, with each of `others`: c is with connection c + 1, who sends. */
+export function star(others: number): Topology {
+  const ids = new Uint8Array(others * 16);
+  for (let c = 0; c < others; c++) uuidToBytes(directConversationId(user(c + 1), user(0)), ids, c * 16);
+  return {
+    kind: 'direct',
+    conversations: others,
+    members: 2,
+    ids,
+    sendsTo: Array.from({ length: others + 1 }, (_, connection) =>
+      connection === 0 ? [] : [connection - 1],
+    ),
+    viewOf: (_conversation, connection) => (connection === 0 ? 1 : 0),
+    memberAt: (conversation, view) => (view === 0 ? conversation + 1 : 0),
   };
 }
 

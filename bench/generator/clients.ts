@@ -33,6 +33,7 @@ export class Clients implements FrameHandler {
   readonly #waiting = new Map<number, Answered>();
   readonly #unanswered = new Map<string, Answered>();
   readonly #nextId: number[] = [];
+  readonly #left = new WeakSet<WireSocket>();
   #closing = false;
 
   constructor(target: Target, problem: (text: string) => void) {
@@ -46,7 +47,7 @@ export class Clients implements FrameHandler {
     let open = next;
     const worker = async (): Promise<void> => {
       while (next < total) {
-        await this.#connectOne(next++);
+        await this.connectOne(next++);
         open++;
         if (open % 500 === 0) progress?.(open);
       }
@@ -54,7 +55,8 @@ export class Clients implements FrameHandler {
     await Promise.all(Array.from({ length: Math.min(CONNECTING_MAX, total - next) }, worker));
   }
 
-  async #connectOne(index: number): Promise<void> {
+  /** Opens the connection with this number, which is not open. */
+  async connectOne(index: number): Promise<void> {
     const { addresses, path, subprotocol } = this.#target;
     const { host, port } = addresses[index % addresses.length] as Address;
     const socket = await WireSocket.connect({ host, port, path, subprotocol, handler: this, index });
@@ -67,6 +69,14 @@ export class Clients implements FrameHandler {
     const answer = await welcome;
     if (answer.t !== 'welcome')
       throw new Error(`hello of ${user(index)} was answered by ${JSON.stringify(answer)}`);
+  }
+
+  /** Closes one connection, so that it can be opened again. */
+  disconnect(index: number): void {
+    const socket = this.sockets[index];
+    if (socket === undefined) return;
+    this.#left.add(socket);
+    socket.close();
   }
 
   request(connection: number, request: Request): Promise<ServerFrame> {
@@ -115,7 +125,7 @@ export class Clients implements FrameHandler {
 
   closeAll(): void {
     this.#closing = true;
-    for (const socket of this.sockets) socket.close();
+    this.sockets.forEach((socket) => socket.close()); // skips the numbers that are not open
   }
 
   frame(socket: WireSocket, bytes: Uint8Array, start: number, end: number): void {
@@ -151,7 +161,7 @@ export class Clients implements FrameHandler {
   }
 
   closed(socket: WireSocket, code: number, reason: string): void {
-    if (this.#closing) return;
+    if (this.#closing || this.#left.has(socket)) return;
     const name = Object.entries(CLOSES).find(([, close]) => close.code === code)?.[0];
     this.#problem(`connection ${socket.index} was closed: ${code} ${name ?? ''} ${reason}`.trimEnd());
   }

@@ -7,8 +7,10 @@ export interface LoadReport {
   readonly scenario: 'direct' | 'group' | 'echo';
   /** Rounds of the server, in order; none for `echo`. */
   readonly server: readonly LoadResult[];
-  /** Rounds of the baseline, each run right after the server's round of the same place. */
+  /** Rounds of the baseline, each run after the server's round of the same place. */
   readonly baseline: readonly LoadResult[];
+  /** Rounds of another build, each right before or right after the server's of the same place. */
+  readonly other?: readonly LoadResult[];
   /** Of what the server was made, if it was a cluster. */
   readonly cluster?: { readonly nodes: number; readonly edges: number; readonly storeNodes: number };
 }
@@ -19,16 +21,24 @@ export async function runLoad(options: Options, progress: Progress): Promise<Loa
   const scenario = options.scenario as LoadReport['scenario'];
   const server: LoadResult[] = [];
   const baseline: LoadResult[] = [];
+  const other: LoadResult[] = [];
   for (let round = 1; round <= options.rounds; round++) {
     const say = (side: string) => (text: string) => progress(`${side} ${round}/${options.rounds}: ${text}`);
+    // Neither build is always first, so that what drifts is shared.
+    const otherRound = async (): Promise<void> => {
+      if (scenario === 'echo' || options.compareWith === undefined) return;
+      other.push(await serverRound(scenario, options, say('other build'), options.compareWith));
+    };
+    if (round % 2 === 0) await otherRound();
     if (scenario !== 'echo') server.push(await serverRound(scenario, options, say(scenario)));
+    if (round % 2 === 1) await otherRound();
     if (scenario === 'echo' || options.compare) {
       const job = scenario === 'group' ? 'publish' : 'echo';
       baseline.push(await baselineRound(job, burstOf(server), options, say('baseline')));
     }
-    if (hasProblems(server, baseline)) break;
+    if (hasProblems(server, baseline, other)) break;
   }
-  return { scenario, server, baseline };
+  return { scenario, server, baseline, ...(other.length > 0 && { other }) };
 }
 
 /** Both sides must batch alike: the baseline publishes in bursts as large as those just seen. */
@@ -41,11 +51,16 @@ export function hasProblems(...sides: readonly (readonly LoadResult[])[]): boole
   return sides.flat().some((result) => result.problemCount > 0);
 }
 
-function serverRound(job: 'direct' | 'group', options: Options, progress: Progress): Promise<LoadResult> {
+function serverRound(
+  job: 'direct' | 'group',
+  options: Options,
+  progress: Progress,
+  program = options.server,
+): Promise<LoadResult> {
   return withDataDir(options.dir, async (dataDir) => {
     const nodeFlags =
       options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`];
-    const server = await startServer({ program: options.server, dataDir, nodeFlags });
+    const server = await startServer({ program, dataDir, nodeFlags });
     const result = await generate(loadPlan(job, server.target, options), { progress });
     await server.stop();
     return result;

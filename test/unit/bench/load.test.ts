@@ -13,7 +13,8 @@ import {
 } from '../../../bench/generator/frames.ts';
 import { Load } from '../../../bench/generator/load.ts';
 import type { LoadPlan, LoadResult } from '../../../bench/plan.ts';
-import { directs, group } from '../../../bench/topology.ts';
+import { connectionOf, directs, group, star, user } from '../../../bench/topology.ts';
+import { directConversationId } from '../../../src/core/direct-id.ts';
 import { isUuid, uuidFromBytes, uuidV7Time } from '../../../src/core/ids.ts';
 import { encodeMessage, readU32, writeU64 } from '../../../src/protocol/message-frame.ts';
 import { decodeClient } from '../../../src/protocol/server-codec.ts';
@@ -63,6 +64,18 @@ test('direct conversations are all different and evenly spread', () => {
     120,
   );
   assert.throws(() => directs(4, 7), /1 to 6/);
+});
+
+test('in a star, one connection is in a conversation with each of the others', () => {
+  const topology = star(5);
+  for (let c = 0; c < 5; c++) {
+    const [other, first] = [topology.memberAt(c, 0), topology.memberAt(c, 1)];
+    assert.deepEqual([other, first], [c + 1, 0]);
+    assert.deepEqual([topology.viewOf(c, other), topology.viewOf(c, first)], [0, 1]);
+    assert.equal(uuidFromBytes(topology.ids, c * 16), directConversationId(user(0), user(other)));
+    assert.equal(connectionOf(user(other)), other);
+  }
+  assert.deepEqual(topology.sendsTo, [[], [0], [1], [2], [3], [4]]);
 });
 
 test('direct conversations across two addresses have a side on each', () => {

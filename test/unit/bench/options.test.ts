@@ -46,6 +46,17 @@ test('scale has three sequencers, and a rate of its own with one send unanswered
   assert.deepEqual([other.rate, other.window, other.rounds, other.heat], [90, 2, 1, 0]);
 });
 
+test('presence and sync have sizes and rates of their own', () => {
+  const presence = parseOptions(['presence']);
+  assert.deepEqual(
+    [presence.users, presence.rate, presence.visits, presence.seconds],
+    [200_000, 10_000, 300, 10],
+  );
+  const sync = parseOptions(['sync']);
+  assert.deepEqual([sync.conversations, sync.unread, sync.rounds, sync.body], [2_000, 300, 5, 140]);
+  assert.equal(parseOptions(['sync', '--conversations', '100000']).conversations, 100_000);
+});
+
 const wrong: [string[], RegExp][] = [
   [[], /name a scenario/],
   [['dirct'], /unknown scenario "dirct"; there are direct, group/],
@@ -85,6 +96,10 @@ const wrong: [string[], RegExp][] = [
   [['append', '--profile', '/no/such/folder'], /--profile: there is no folder/],
   [['results', '--cluster', 'maybe'], /--cluster: auto or yes or no, not "maybe"/],
   [['direct', '--body', '20000'], /--body: an integer from 8 to 16384/],
+  [['direct', '--compare-with', '/no/such/folder'], /--compare-with: there is no file .*main\.js/],
+  [['echo', '--compare-with', '/'], /--compare-with has no meaning for echo; it is for direct, group/],
+  [['sync', '--unread', '-1'], /--unread/],
+  [['presence', '--users', '10'], /--users: an integer from 100 to 5000000/],
   [['direct', '--dir', '/no/such/folder'], /--dir: there is no folder/],
 ];
 for (const [args, expected] of wrong) {
