@@ -125,10 +125,20 @@ export class Term {
     const now = this.#options.system.monotonic();
     const stalledMs = now - this.#lookedAt;
     this.#lookedAt = now;
-    if (this.#options.busUp()) this.#busDownSince = 0;
-    else if (this.#busDownSince === 0) this.#busDownSince = now;
+    this.#lookAtBus(now);
     if (this.#state === 'live' && (stalledMs > this.#patienceMs || !this.#isHealthy()))
       this.#set('steppedDown');
+  }
+
+  /** The node serves again at the next applied heartbeat: a bus that comes back is worth one at once. */
+  #lookAtBus(now: number): void {
+    if (!this.#options.busUp()) {
+      if (this.#busDownSince === 0) this.#busDownSince = now;
+      return;
+    }
+    const isBack = this.#busDownSince > 0;
+    this.#busDownSince = 0;
+    if (isBack && this.#state === 'steppedDown') this.sayNow();
   }
 
   get #patienceMs(): number {
