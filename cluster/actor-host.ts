@@ -387,7 +387,8 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
     this.dirtyWalk.shown(cell.conv);
     if (!actor.exists) return;
     this.#mark(cell, actor, undefined);
-    tellMembers(actor, this.#options.edge);
+    // No members any more, they are to be remembered by name until their inboxes show it.
+    for (const user of tellMembers(actor, this.#options.edge)) this.#mark(cell, actor, user);
   }
 
   #mark(cell: Cell, actor: ConversationActor, user: UserId | undefined): void {

@@ -1,5 +1,5 @@
 import type { ConversationActor } from '../src/core/actor.ts';
-import type { ConversationId, NodeId } from '../src/core/ids.ts';
+import type { ConversationId, NodeId, UserId } from '../src/core/ids.ts';
 import type { EdgeLink, System, Timer } from '../src/core/ports.ts';
 
 /** A walk opens this many conversations per interval. */
@@ -105,11 +105,14 @@ export class DirtyWalk {
   }
 }
 
-/** All whom the conversation concerns are told where it stands. */
-export function tellMembers(actor: ConversationActor, edge: EdgeLink): void {
+/** All whom the conversation concerns are told where it stands. Returns those who have ceased to be members. */
+export function tellMembers(actor: ConversationActor, edge: EdgeLink): UserId[] {
+  const departed: UserId[] = [];
   for (const { user, entry } of actor.projection(undefined).inbox) {
     const { conv, head: seq, n, unread, removed } = entry;
     edge.deliver({ t: 'conversation', user, entry });
-    if (removed === undefined && seq > 0) edge.deliver({ t: 'head', conv, user, seq, n, unread });
+    if (removed !== undefined) departed.push(user);
+    else if (seq > 0) edge.deliver({ t: 'head', conv, user, seq, n, unread });
   }
+  return departed;
 }

@@ -287,7 +287,8 @@ export class Projector {
   #tell({ actor, named, cursors, requests }: Dirty, write: ProjectionWrite): void {
     const { edge } = this.#o;
     for (const user of named) {
-      const entry = actor.entryFor(user);
+      // What a member who has left was shown last is in the write only.
+      const entry = actor.entryFor(user) ?? write.inbox.find((row) => row.user === user)?.entry;
       if (entry !== undefined) edge.deliver({ t: 'conversation', user, entry });
     }
     for (const receipt of actor.receiptsOf(cursors, write)) edge.deliver(receipt);

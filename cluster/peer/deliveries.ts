@@ -1,5 +1,6 @@
+import type { UserId } from '../../src/core/ids.ts';
 import type { EdgeLink } from '../../src/core/ports.ts';
-import type { Audience, Delivery } from '../../src/core/requests.ts';
+import type { Audience, Delivery, StateDelivery } from '../../src/core/requests.ts';
 import type { PeerBounds } from './bounds.ts';
 import {
   eventSet,
@@ -24,6 +25,8 @@ export interface DeliveriesOptions {
   readonly edge: EdgeLink;
   readonly metrics: PeerMetrics;
   readonly bounds: Pick<PeerBounds, 'audiencesMax'>;
+  /** Whether the node at the other end is the one that was asked about the user. */
+  readonly isAsked: (link: PeerLink, user: UserId) => boolean;
 }
 
 /** What owners deliver, read and handed to the edge. */
@@ -71,7 +74,7 @@ export class Deliveries {
       case FRAME.settings:
         return this.#deliver(readSettings(bytes, start, end));
       case FRAME.state:
-        return this.#deliver(readState(this.#o.id, bytes, start, end));
+        return this.#state(link, readState(this.#o.id, bytes, start, end));
       default:
         return undefined;
     }
@@ -120,6 +123,12 @@ export class Deliveries {
   #forget(link: PeerLink, number: number | undefined): boolean {
     if (number === undefined) return false;
     this.#sets.get(link)?.delete(number);
+    return true;
+  }
+
+  #state(link: PeerLink, delivery: StateDelivery | undefined): boolean {
+    if (delivery === undefined) return false;
+    if (this.#o.isAsked(link, delivery.state.user)) this.#o.edge.deliver(delivery);
     return true;
   }
 

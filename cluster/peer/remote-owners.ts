@@ -65,8 +65,10 @@ export class RemoteOwners implements OwnerLink, LinkListener {
     this.#announcements = new Announcements({ system, bounds, resync });
     const isOnline = (user: UserId): boolean => this.#announcements.isOnline(user);
     this.#resyncs = new ResyncQueue({ system, metrics, bounds, resync: options.resync, isOnline });
-    this.#deliveries = new Deliveries({ ...options, bounds });
-    this.#watching = new Watching({ ownerOf: options.ownerOf, link: (node) => this.#links.get(node) });
+    const watching = new Watching({ ownerOf: options.ownerOf, link: (node) => this.#links.get(node) });
+    const isAsked = watching.isAsked.bind(watching);
+    this.#watching = watching;
+    this.#deliveries = new Deliveries({ ...options, bounds, isAsked });
     this.#links = new PeerLinks({
       self: id,
       ownSubject: edgeSubject(id),

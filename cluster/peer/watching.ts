@@ -26,15 +26,20 @@ export class Watching {
   }
 
   unwatch(user: UserId): void {
-    // Of one whom it does not know an earlier word to the home was lost.
-    const node = this.#told.has(user) ? this.#told.get(user) : this.#o.ownerOf(homeOf(user));
+    const node = this.#told.get(user);
     this.#told.delete(user);
     const link = node === undefined ? undefined : this.#o.link(node);
     if (link !== undefined) writeUnwatch(link, user);
   }
 
-  has(user: UserId): boolean {
-    return this.#told.has(user);
+  /**
+   * Whether it is the node at the other end that was asked about the user. One that was asked before may know less than
+   * the one that is asked now; it is told once more that it need not tell: that word may have been lost.
+   */
+  isAsked(link: PeerLink, user: UserId): boolean {
+    if (this.#told.get(user) === link.peer) return true;
+    writeUnwatch(link, user);
+    return false;
   }
 
   /** The ring or who lives has changed: those who moved are told to others. */

@@ -13,6 +13,8 @@ import type { Registry } from './registry.ts';
 import type { Replies } from './replies.ts';
 
 const TICK_MS = 250;
+/** By then the inbox of a member of a group shows a change, too. */
+const WRITTEN_MS = 6_000;
 
 export interface BadgesOptions {
   readonly system: System;
@@ -26,13 +28,16 @@ export interface BadgesOptions {
 
 /**
  * Tells users what is unread of all their conversations after one of them has changed, since a client need not know
- * them all: as the inbox has it by then, once for all that changed meanwhile, and only if it is another number.
+ * them all: as the inbox has it soon after, and when all is written; once for all that changed meanwhile, and only if
+ * it is another number.
  */
 export class Badges {
   readonly #o: BadgesOptions;
   readonly #timer: Timer;
   /** Users of whom something changed, with the conversation that did so last. */
   readonly #due = new Map<UserId, ConversationId>();
+  /** The same, for a second look; by its time, monotonic ms. */
+  readonly #dueLater = new Map<UserId, { readonly conv: ConversationId; readonly at: number }>();
 
   constructor(options: BadgesOptions) {
     this.#o = options;
@@ -42,16 +47,20 @@ export class Badges {
   /** The user was told that the conversation changed. */
   changed(user: UserId, conv: ConversationId): void {
     this.#due.set(user, conv);
+    this.#dueLater.delete(user);
+    this.#dueLater.set(user, { conv, at: this.#o.system.monotonic() + WRITTEN_MS });
   }
 
   /** The user has no session any more. */
   forget(user: UserId): void {
     this.#due.delete(user);
+    this.#dueLater.delete(user);
   }
 
   stop(): void {
     this.#timer.cancel();
     this.#due.clear();
+    this.#dueLater.clear();
   }
 
   #tick(): void {
@@ -59,6 +68,12 @@ export class Badges {
     for (const [user, conv] of this.#due) {
       if (left-- === 0) return;
       this.#due.delete(user);
+      void this.#tell(user, conv);
+    }
+    const now = this.#o.system.monotonic();
+    for (const [user, { conv, at }] of this.#dueLater) {
+      if (at > now || left-- === 0) return;
+      this.#dueLater.delete(user);
       void this.#tell(user, conv);
     }
   }

@@ -91,10 +91,7 @@ export class Watches {
   /** How a user is, by the node that knows. */
   state(state: UserState): void {
     const watched = this.#watched.get(state.user);
-    if (watched === undefined) {
-      this.#o.owners().unwatch(state.user); // that it is not watched any more may have been lost
-      return;
-    }
+    if (watched === undefined) return;
     watched.state = state;
     for (const session of watched.sessions.keys()) this.#tell(session, watched);
   }

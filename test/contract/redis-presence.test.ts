@@ -162,6 +162,7 @@ test('redis presence: a server that hangs answers unknown in time, and is given 
     writesMax: 500,
     readsMax: 50,
   });
+  const lateBefore = tally.get('unknown late'); // on a busy machine, one of the link's own
   server.process.signal('SIGSTOP');
   const begin = performance.now();
   const reads = Array.from({ length: 200 }, () => presence.devices(user()));
@@ -173,7 +174,7 @@ test('redis presence: a server that hangs answers unknown in time, and is given 
   assert.ok(tally.get('dropped full') >= 500);
   assert.ok((await Promise.all(reads)).every((read) => read === 'unknown'));
   assert.ok(performance.now() - begin < 2_000, 'reads end by readMsMax, long before the batch is given up');
-  assert.equal(tally.get('unknown late'), 50);
+  assert.equal(tally.get('unknown late') - lateBefore, 50);
   await waitFor('the loss', () => tally.get('lost') === 1);
   assert.equal(link.pendingWrites, 0);
   server.process.signal('SIGCONT');

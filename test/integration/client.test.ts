@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import test from 'node:test';
+import { away } from '../scenarios/away.ts';
 import { embeddedFor } from '../scenarios/deployment.ts';
 import { reconnect } from '../scenarios/reconnect.ts';
 import { prefs } from '../scenarios/prefs.ts';
@@ -13,6 +14,7 @@ import { freePort, scratchDir, ServerProcess, until } from '../support/server-pr
 
 const MAIN = new URL('../../src/cli/main.ts', import.meta.url).pathname;
 const WAIT_MS_MAX = 20_000;
+const DAY_MS = 24 * 3_600_000;
 
 interface Output {
   code: number | null;
@@ -86,6 +88,15 @@ test('S14.8 S17.8 S17.9 what a user hides, and mentions, are on all devices, and
 }, async (t) => {
   const deployment = await embeddedFor(t, 'client-settings');
   await settings(deployment);
+});
+
+test('S8.2 S14.4 S16.3 S17.8 S17.9 a device that was offline for 31 days learns what was done elsewhere', {
+  timeout: 60_000,
+}, async (t) => {
+  const clock = `const{now}=Date;Date.now=()=>now()+${31 * DAY_MS}`;
+  const later = { NODE_OPTIONS: `--import=data:text/javascript,${clock}` };
+  const backAt = await away(await embeddedFor(t, 'client-away', {}, { env: later }));
+  assert.ok(backAt > Date.now() + 30 * DAY_MS);
 });
 
 test('the command line sends, follows over a restart, looks back, and checks', {

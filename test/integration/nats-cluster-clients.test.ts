@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { away } from '../scenarios/away.ts';
 import { ClusterDeployment } from '../scenarios/deployment.ts';
 import { greedyClient } from '../scenarios/greedy-client.ts';
 import { chat, leave, readBack, stall } from '../scenarios/group-chat.ts';
@@ -35,6 +36,10 @@ test('cluster: clients at two edges', {
   );
   await t.test('S14.8 S17.8 S17.9 what a user hides, and mentions, outlive each process', () =>
     settings(deployment),
+  );
+  await t.test(
+    'S8.2 S14.4 S16.3 a device that comes back late learns what was done elsewhere',
+    async () => void (await away(deployment)),
   );
   for (const subprotocol of ['binary', 'json'] as const) {
     await t.test(`${subprotocol}: nothing is lost, doubled or reordered by a kill between`, (each) =>

@@ -21,15 +21,15 @@ export interface Deployment {
   end(): Promise<void>;
 }
 
-/** One process with an embedded store. */
-export async function embedded(settings: ServerSettings): Promise<Deployment> {
+/** One process with an embedded store; `restarted` is how it comes back from a crash. */
+export async function embedded(settings: ServerSettings, restarted = settings): Promise<Deployment> {
   let server = await ServerProcess.start(settings);
   const { url } = server;
   return {
     urls: [url],
     async crash() {
       await server.kill();
-      server = await ServerProcess.start(settings);
+      server = await ServerProcess.start(restarted);
       return 'the server';
     },
     memoryBytes: () => server.memoryBytes,
@@ -50,9 +50,11 @@ export async function embeddedFor(
   t: TestContext,
   name: string,
   settings: Partial<ServerSettings> = {},
+  restarted: Partial<ServerSettings> = settings,
 ): Promise<Deployment> {
   const dir = scratchDir(name);
-  const deployment = await embedded({ dataDir: dir.path, port: await freePort(), ...settings });
+  const place = { dataDir: dir.path, port: await freePort() };
+  const deployment = await embedded({ ...place, ...settings }, { ...place, ...restarted });
   t.after(async () => {
     await deployment.end();
     dir.remove();

@@ -12,7 +12,7 @@ const ROOT = new URL('../../', import.meta.url).pathname;
 export interface ServerSettings {
   readonly dataDir: string;
   readonly port: number;
-  /** CARILLON_* variables. */
+  /** CARILLON_* variables, and Node's. */
   readonly env?: Readonly<Record<string, string>>;
 }
 

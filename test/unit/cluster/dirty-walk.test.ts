@@ -36,6 +36,27 @@ test('S8.11, S11.2: what a crash left unwritten is written after the restart, so
   assert.deepEqual(await rig.store.dirty(), [], 'and then the marks are cleared');
 });
 
+test('S8.11 who left before a crash, and connects before that is written up, is told so', async () => {
+  const rig = new HostRig();
+  await rig.ask(createGroup(['ann', 'bob']), send('ann', cmid(1)));
+  await rig.system.advance(6_000);
+  await rig.ask(members('bob', { op: 'leave' }));
+  rig.crash();
+  rig.host.dirtyWalk.start(await rig.store.dirty());
+  await rig.system.advance(100);
+  assert.equal(
+    (await rig.store.inbox('bob')).rows[0]?.entry.removed,
+    undefined,
+    'the inbox does not show it yet',
+  );
+  assert.deepEqual(rig.announced('bob'), ['entry removed 3']);
+  const from = rig.deliveries.length;
+  await rig.system.advance(1_000);
+  assert.deepEqual(rig.toldTo('bob', from), ['entry removed 3'], 'his badge is by what is written');
+  assert.equal((await rig.store.inbox('bob')).rows[0]?.entry.removed, 3);
+  assert.deepEqual(rig.announced('bob'), [], 'and is forgotten');
+});
+
 test('S8.6: who connected before the walk came to a conversation is told of its head by it', async () => {
   const rig = await crashed(100);
   rig.host.dirtyWalk.start(await rig.store.dirty());

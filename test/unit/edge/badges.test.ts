@@ -28,6 +28,17 @@ test('S8.14 after a change the total of the inbox is told, once for all that cha
   assert.equal(badges(client).length, 1, 'the same number is no news');
 });
 
+test('S8.14 what the inbox did not show at the first look is told after a second', async () => {
+  const rig = new Rig();
+  const client = await rig.join('ann');
+  const entry = entryOf(convId(1), { unread: 2, head: 4 });
+  rig.edge.deliver({ t: 'conversation', user: 'ann', entry });
+  await rig.system.advance(5_000);
+  await rig.inbox('ann', [entry]);
+  await rig.system.advance(1_250);
+  assert.deepEqual(badges(client), [[convId(1), 2]]);
+});
+
 test('a badge leaves out what is muted and what the user is not in any more', async () => {
   const rig = new Rig();
   const muted = { unread: 7, mute: 2 ** 50, set: 1, head: 9 };

@@ -174,14 +174,26 @@ test('an owner whose words were lost on the way to the edge says them again', as
   assert.deepEqual(world.heard()[0], ['again']);
 });
 
-test('an end that was lost is said again when asked', async () => {
+test('S17.7 what one says who is not asked is not told: it is to stop', async () => {
   const world = new World();
-  await world.live(world.one);
-  await world.watch('ann');
-  await world.lose('n.', () => world.edge.owners.unwatch('ann'));
+  const { edge } = world;
+  await world.live(world.one, world.two);
+  await world.watch('ann', 'bob');
+  await world.lose('n.', () => edge.owners.unwatch('bob'));
+  world.home = () => world.two.id;
+  await world.lose('n.', () => edge.owners.useSequencers([world.one.id, world.two.id]));
   world.heard();
-  await world.unwatch('ann'); // as the edge does when it is told of one whom nobody watches
-  assert.deepEqual(world.heard(), [['unwatch ann'], []]);
+  const say = async (owner: OwnerNode, user: string): Promise<void> => {
+    const state = { user, online: true, seen: 0, visibleTo: 'contacts' } as const;
+    owner.edges.deliver({ t: 'state', edge: edge.id, state });
+    await world.system.settle();
+  };
+  await say(world.one, 'ann'); // it has not heard that another is asked now
+  await say(world.one, 'bob'); // nor that nobody watches him any more
+  assert.deepEqual(states(edge), []);
+  assert.deepEqual(world.heard(), [['unwatch ann', 'unwatch bob'], []]);
+  await say(world.two, 'ann');
+  assert.deepEqual(states(edge), ['ann online contacts']);
 });
 
 // --- with the real hub behind the owner ---
