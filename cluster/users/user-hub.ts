@@ -132,7 +132,9 @@ export class UserHub {
 
   /** The user is watched at the edge: it is told now, in any case, and at each change. */
   watch(edge: string, user: UserId): void {
-    const watched = this.#watched.get(user) ?? this.#add(user);
+    const known = this.#watched.get(user);
+    const watched = known ?? this.#add(user);
+    if (known !== undefined) this.#readAnew(known);
     watched.edges.add(edge);
     const all = this.#byEdge.get(edge);
     if (all === undefined) this.#byEdge.set(edge, new Set([watched]));
@@ -202,6 +204,14 @@ export class UserHub {
       this.#readLater(watched, READ_AGAIN_MS);
     }
     this.#reads--;
+    this.#readMore();
+  }
+
+  /** The edge may have asked another node meanwhile, at which the user has set something. */
+  #readAnew(watched: Watched): void {
+    if (!watched.isRead) return; // it is being read, and will be twice
+    this.#toRead.add(watched);
+    this.#readLater(watched, SURE_AFTER_MS);
     this.#readMore();
   }
 

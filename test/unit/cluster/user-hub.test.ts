@@ -263,6 +263,15 @@ test('a change that overtakes the first read of one who is watched is not undone
   assert.deepEqual(rig.news(), ['e1 bob online nobody']);
 });
 
+test('S17.4 S17.7 an edge that asks again is told what was set at another node meanwhile', async () => {
+  const rig = await watched();
+  await rig.advance(10_000);
+  const set = { receipts: true, presence: 'nobody', at: rig.system.now() } as const;
+  await rig.store.changeSettings('bob', UNSET, set);
+  await rig.watch('e2', 'bob');
+  assert.deepEqual(rig.news().slice(-2), ['e1 bob online nobody', 'e2 bob online nobody']);
+});
+
 test('a change of what was changed meanwhile is refused, and its edge is told', async () => {
   const rig = new UserRig();
   const requests = [
