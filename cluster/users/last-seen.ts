@@ -1,5 +1,5 @@
 import type { UserId } from '../../src/core/ids.ts';
-import { type Logger, type ProjectionStore, StoreUnavailable, type System } from '../../src/core/ports.ts';
+import { type Logger, type ProjectionStore, logUnlessAway, type System } from '../../src/core/ports.ts';
 import type { OnlineUsers, UserMetrics } from './user-hub.ts';
 
 const TICK_MS = 100;
@@ -101,8 +101,7 @@ export class LastSeen {
       metrics.counts.lastSeenWrites += taken.length;
       for (const [user, seen] of taken) if (this.#pending.get(user) === seen) this.#pending.delete(user);
     } catch (err) {
-      if (!(err instanceof StoreUnavailable))
-        logger.error({ err }, 'when users were last seen was not written');
+      logUnlessAway(logger, err, {}, 'when users were last seen was not written');
       this.#notBefore = system.monotonic() + BACKOFF_MS;
     }
     this.#isWriting = false;

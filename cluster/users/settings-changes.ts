@@ -3,7 +3,7 @@ import {
   type EdgeLink,
   type Logger,
   type ProjectionStore,
-  StoreUnavailable,
+  logUnlessAway,
   type System,
 } from '../../src/core/ports.ts';
 import type { SettingsRequest } from '../../src/core/requests.ts';
@@ -92,7 +92,7 @@ export class SettingsChanges {
     try {
       return await this.#apply(user, await store.settings(user), request);
     } catch (err) {
-      if (!(err instanceof StoreUnavailable)) logger.error({ err, user }, 'settings were not changed');
+      logUnlessAway(logger, err, { user }, 'settings were not changed');
       return 'unavailable';
     }
   }

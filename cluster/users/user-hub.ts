@@ -3,7 +3,7 @@ import {
   type EdgeLink,
   type Logger,
   type ProjectionStore,
-  StoreUnavailable,
+  logUnlessAway,
   type System,
   type Timer,
 } from '../../src/core/ports.ts';
@@ -199,8 +199,7 @@ export class UserHub {
       if (isFirst) this.#readLater(watched, SURE_AFTER_MS);
     } catch (err) {
       const { logger } = this.#o;
-      if (!(err instanceof StoreUnavailable))
-        logger.error({ err, user: watched.user }, 'a user was not read');
+      logUnlessAway(logger, err, { user: watched.user }, 'a user was not read');
       this.#readLater(watched, READ_AGAIN_MS);
     }
     this.#reads--;

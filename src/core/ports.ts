@@ -20,6 +20,11 @@ export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable';
 }
 
+/** Logs why something was not done for which the store was asked; that it is away needs no word of each who asks. */
+export function logUnlessAway(logger: Logger, err: unknown, fields: object, message: string): void {
+  if (!(err instanceof StoreUnavailable)) logger.error({ err, ...fields }, message);
+}
+
 /** Where an append's outcome goes: once per batch, later than the call, in no promise. */
 export interface AppendListener {
   appended(batch: AppendBatch, outcome: AppendOutcome): void;

@@ -1,5 +1,5 @@
 import type { ConversationId } from '../core/ids.ts';
-import { type Logger, type ProjectionStore, StoreUnavailable, type System } from '../core/ports.ts';
+import { type Logger, type ProjectionStore, logUnlessAway, type System } from '../core/ports.ts';
 import type { EventDelivery } from '../core/requests.ts';
 import type { InboxRow } from '../core/rows.ts';
 import type { Audiences } from './audiences.ts';
@@ -156,8 +156,7 @@ export class Backlog {
     try {
       return await projections.inboxRow(session.user, conv);
     } catch (err) {
-      if (!(err instanceof StoreUnavailable))
-        logger.error({ err, conv, user: session.user }, 'an inbox row was not read');
+      logUnlessAway(logger, err, { conv, user: session.user }, 'an inbox row was not read');
       return undefined;
     }
   }

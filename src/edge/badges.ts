@@ -1,12 +1,6 @@
 import { badgeOf } from '../core/entry.ts';
 import type { ConversationId, UserId } from '../core/ids.ts';
-import {
-  type Logger,
-  type ProjectionStore,
-  StoreUnavailable,
-  type System,
-  type Timer,
-} from '../core/ports.ts';
+import { type Logger, type ProjectionStore, logUnlessAway, type System, type Timer } from '../core/ports.ts';
 import type { EdgeBounds } from './bounds.ts';
 import type { ReadGate } from './read-gate.ts';
 import type { Registry } from './registry.ts';
@@ -92,7 +86,7 @@ export class Badges {
         replies.frame(session, { t: 'conversation', conv, badge }, conv);
       }
     } catch (err) {
-      if (!(err instanceof StoreUnavailable)) logger.error({ err, user }, 'a badge was not told');
+      logUnlessAway(logger, err, { user }, 'a badge was not told');
     }
   }
 }

@@ -4,7 +4,7 @@ import {
   type Logger,
   type OwnerLink,
   type ProjectionStore,
-  StoreUnavailable,
+  logUnlessAway,
   type System,
 } from '../core/ports.ts';
 import type { Inbox, InboxRow } from '../core/rows.ts';
@@ -72,7 +72,7 @@ export class CatchUp {
       if (session.account !== undefined) settings.heard(session.account, inbox.settings);
       this.#welcome(session, hello, inbox.rows);
     } catch (err) {
-      if (!(err instanceof StoreUnavailable)) logger.error({ err, user: session.user }, 'a hello failed');
+      logUnlessAway(logger, err, { user: session.user }, 'a hello failed');
       if (session.mode === 'closed') return;
       replies.error(session, 0, { re: 'hello' }, 'unavailable', 'Your conversations cannot be read now.');
       closer.close(session, 'internal', RETRY_AFTER_MS);

@@ -1,4 +1,10 @@
-import { type Logger, type MessageStore, type ProjectionStore, StoreUnavailable } from '../core/ports.ts';
+import {
+  type Logger,
+  type MessageStore,
+  type ProjectionStore,
+  StoreUnavailable,
+  logUnlessAway,
+} from '../core/ports.ts';
 import type { GrantAnswer, HistoryRequest } from '../core/requests.ts';
 import { LIMITS } from '../protocol/limits.ts';
 import { encodePage } from '../protocol/server-codec.ts';
@@ -64,7 +70,7 @@ export class Pages {
           : this.#list(session, job);
       void reading
         .catch((err: unknown) => {
-          if (!(err instanceof StoreUnavailable)) logger.error({ err, user: session.user }, 'a page failed');
+          logUnlessAway(logger, err, { user: session.user }, 'a page failed');
           this.#fail(session, job, err instanceof StoreUnavailable);
         })
         .then(() => {

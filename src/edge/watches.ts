@@ -1,6 +1,6 @@
 import { directConversationId } from '../core/direct-id.ts';
 import type { UserId } from '../core/ids.ts';
-import { type Logger, type OwnerLink, type ProjectionStore, StoreUnavailable } from '../core/ports.ts';
+import { type Logger, type OwnerLink, type ProjectionStore, logUnlessAway } from '../core/ports.ts';
 import type { UserState } from '../core/users.ts';
 import { LIMITS } from '../protocol/limits.ts';
 import type { EdgeBounds } from './bounds.ts';
@@ -145,7 +145,7 @@ export class Watches {
     try {
       told.isContact = (await gate.run(() => projections.inboxRow(user, conv))) !== undefined;
     } catch (err) {
-      if (!(err instanceof StoreUnavailable)) logger.error({ err, user }, 'a contact was not looked up');
+      logUnlessAway(logger, err, { user }, 'a contact was not looked up');
     }
     told.isAsked = false;
     const { state } = watched;

@@ -5,12 +5,10 @@ import { connect } from '../../src/client/node.ts';
 import { readU32 } from '../../src/protocol/message-frame.ts';
 import { sleep, until } from '../support/server-process.ts';
 import type { FaultContext } from './faults.ts';
+import { BEACON_MS, comeToRest, GIVE_UP_MS, LATE_MS, proxyOf } from './faults-last.ts';
 
-const LATE_MS = 1_500;
-const GIVE_UP_MS = 20_000;
 /** Between two losses: the next may fall anywhere between two beacons. */
 const QUIET_MS_MIN = 1_200;
-const BEACON_MS = 1_000;
 /** Of each kind, in times of the seconds that other faults last. */
 const SHARE = 1;
 
@@ -46,24 +44,12 @@ const KINDS: readonly Kind[] = [
   {
     what: 'what another has read',
     frame: FRAME.receipt,
-    async make({ conv, ann, phone }) {
-      const { seq } = await phone.send(conv, 'read this');
-      const told = toldOf(phone, conv, ann.user, 2);
-      await until('ann has it', GIVE_UP_MS, () => (ann.conversation(conv)?.head ?? 0) >= seq);
-      ann.read(conv, seq);
-      return () => told() >= seq;
-    },
+    make: (cast) => moveCursor(cast, 2, (seq) => cast.ann.read(cast.conv, seq)),
   },
   {
     what: 'what has reached another',
     frame: FRAME.receipt,
-    async make({ conv, ann, phone }) {
-      const { seq } = await phone.send(conv, 'have this');
-      const told = toldOf(phone, conv, ann.user, 1);
-      await until('ann has it', GIVE_UP_MS, () => (ann.conversation(conv)?.head ?? 0) >= seq);
-      ann.delivered(conv, seq);
-      return () => told() >= seq;
-    },
+    make: (cast) => moveCursor(cast, 1, (seq) => cast.ann.delivered(cast.conv, seq)),
   },
   {
     what: 'what one has read on another device',
@@ -108,6 +94,19 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
+/** Ann says how far she is with a message of Bob's phone. */
+async function moveCursor(
+  { conv, ann, phone }: Cast,
+  which: 1 | 2,
+  say: (seq: number) => void,
+): Promise<() => boolean> {
+  const { seq } = await phone.send(conv, 'for ann');
+  const told = toldOf(phone, conv, ann.user, which);
+  await until('ann has it', GIVE_UP_MS, () => (ann.conversation(conv)?.head ?? 0) >= seq);
+  say(seq);
+  return () => told() >= seq;
+}
+
 /** The highest cursor of a user that a client was told; 1 delivered, 2 read. */
 function toldOf(client: Client, conv: string, user: string, which: 1 | 2): () => number {
   let highest = 0;
@@ -123,11 +122,7 @@ function toldOf(client: Client, conv: string, user: string, which: 1 | 2): () =>
  * lost. Measured from the loss until the device has it.
  */
 export async function lastOfEachKind(context: FaultContext): Promise<void> {
-  const { load, meter, people } = context;
-  load.stop();
-  await until('all acked', GIVE_UP_MS, () => people.every(({ client }) => client.unacked === 0));
-  meter.rest();
-  await sleep(3 * BEACON_MS);
+  await comeToRest(context);
   const clients: Client[] = [];
   const cast = await gather(context, clients);
   for (const kind of KINDS) await loseSome(context, kind, cast);
@@ -154,8 +149,7 @@ async function gather({ rig }: FaultContext, clients: Client[]): Promise<Cast> {
 
 async function loseSome(context: FaultContext, kind: Kind, cast: Cast): Promise<void> {
   const { rig, seconds, note, find, completeAfter } = context;
-  const proxy = rig.bus.get(rig.edges[1]);
-  if (proxy === undefined) throw new Error('the edge has no proxy before the bus');
+  const proxy = proxyOf(context, rig.edges[1]);
   const times: number[] = [];
   const end = performance.now() + seconds * SHARE * 1_000;
   for (let nth = 1; nth === 1 || performance.now() < end; nth++) {

@@ -1,15 +1,16 @@
 import type { Client } from '../../src/client/index.ts';
+import type { NatsProxy } from '../services/nats-proxy.ts';
 import type { NodeProcess } from '../services/stack.ts';
 import { sleep, until } from '../support/server-process.ts';
 import type { FaultContext } from './faults.ts';
 import { hasAll, type Talk } from './talks.ts';
 
-/** Receivers must have the message by then. */
-const LATE_MS = 1_500;
-const GIVE_UP_MS = 20_000;
+/** Receivers must have what was lost by then. */
+export const LATE_MS = 1_500;
+export const GIVE_UP_MS = 20_000;
 /** Between two messages: all is told and acknowledged, and the next may fall anywhere between two beacons. */
 const QUIET_MS_MIN = 300;
-const BEACON_MS = 1_000;
+export const BEACON_MS = 1_000;
 /** How long it goes on, in times of what other faults last: for many samples. */
 const SHARE = 6;
 
@@ -34,12 +35,8 @@ interface Samples {
  * (of a lost send: from sending) until the receiver, at the other edge, has it.
  */
 export async function lastOfAll(context: FaultContext): Promise<void> {
-  const { load, meter, people, talks, rig, seconds } = context;
-  load.stop();
-  await until('all acked', GIVE_UP_MS, () => people.every(({ client }) => client.unacked === 0));
-  await until('all received', GIVE_UP_MS, () => talks.every((talk) => hasAll(talk, talk.acked)));
-  meter.rest();
-  await sleep(3 * BEACON_MS);
+  const { talks, rig, seconds } = context;
+  await comeToRest(context);
   const crossings = talks.flatMap((talk) => crossing(context, talk) ?? []);
   if (crossings.length === 0) throw new Error('no direct conversation spans the edges');
   const toEdge: Samples = { times: [], push: 0, fetch: 0, missed: 0 };
@@ -55,6 +52,22 @@ export async function lastOfAll(context: FaultContext): Promise<void> {
   report(context, 'the owner', toOwner);
 }
 
+/** All traffic stops, and all of it is told and acknowledged. */
+export async function comeToRest({ load, meter, people, talks }: FaultContext): Promise<void> {
+  load.stop();
+  await until('all acked', GIVE_UP_MS, () => people.every(({ client }) => client.unacked === 0));
+  await until('all received', GIVE_UP_MS, () => talks.every((talk) => hasAll(talk, talk.acked)));
+  meter.rest();
+  await sleep(3 * BEACON_MS);
+}
+
+/** The proxy through which the node reaches the bus. */
+export function proxyOf({ rig }: FaultContext, node: NodeProcess): NatsProxy {
+  const proxy = rig.bus.get(node);
+  if (proxy === undefined) throw new Error(`${node.name} has no proxy before the bus`);
+  return proxy;
+}
+
 function crossing({ people, rig }: FaultContext, talk: Talk): Crossing | undefined {
   const [sender, receiver, ...more] = talk.senders as [Client, Client, ...Client[]];
   if (more.length > 0) return undefined;
@@ -66,15 +79,15 @@ function crossing({ people, rig }: FaultContext, talk: Talk): Crossing | undefin
 }
 
 async function loseOne(
-  { rig, load }: FaultContext,
+  context: FaultContext,
   { talk, sender, receiver }: Crossing,
   node: NodeProcess,
   subject: RegExp,
   from: 'sent' | 'acked',
   samples: Samples,
 ): Promise<void> {
-  const proxy = rig.bus.get(node);
-  if (proxy === undefined) throw new Error(`${node.name} has no proxy before the bus`);
+  const { load } = context;
+  const proxy = proxyOf(context, node);
   let pushed = 0;
   const off = receiver.on('message', ({ conv, seq }) => {
     if (conv === talk.conv) pushed = seq;
