@@ -28,7 +28,7 @@ import { Draft, MEMBERS_ROW_BYTES, originHash, rowBytes } from './draft.ts';
 import { HeldSessions } from './held-sessions.ts';
 import { historyPage } from './history-page.ts';
 import { setPrefs } from './prefs.ts';
-import { changeMembers } from './member-change.ts';
+import { changeMembers, memberList } from './member-change.ts';
 import { projectionOf, settleProjection } from './projection.ts';
 import {
   OUT_OF_TURN_RETRY_MS,
@@ -41,7 +41,7 @@ import {
   UNAVAILABLE_RETRY_MS,
 } from './refusals.ts';
 import { SequencerState } from './sequencer-state.ts';
-import { SessionOrdinals } from './session-ordinals.ts';
+import { SessionOrdinals, type Turn } from './session-ordinals.ts';
 import { Typing } from './typing.ts';
 
 const SESSIONS_MAX = 512;
@@ -181,7 +181,8 @@ export class ConversationSequencer implements ConversationActor {
       case 'send':
         return this.#send(state, request, absentTo, now, out);
       case 'history':
-        return this.#history(state, request, out);
+      case 'receipts':
+        return this.#show(state, request, out);
       case 'members':
         return this.#members(state, request, now, out);
       case 'read':
@@ -193,8 +194,6 @@ export class ConversationSequencer implements ConversationActor {
       case 'typing':
         this.#typing.receive(state, request, now, out);
         return true;
-      case 'receipts':
-        return this.#receipts(state, request, out);
       case 'prefs':
         setPrefs(state, request, out);
         return true;
@@ -202,14 +201,15 @@ export class ConversationSequencer implements ConversationActor {
   }
 
   #send(state: SequencerState, request: SendRequest, absentTo: Seq, now: number, out: Outbox): boolean {
-    const { user, device, cmid } = request;
+    const { user, device, cmid, edge, session } = request;
     if (this.#inFlight !== undefined || !this.#draftFor(now).admits(rowBytes(request))) return false;
-    if (!this.#ordinals.take(request.edge, request.session, request.ordinal, request.base)) {
-      refuseOutOfTurn(request, out);
+    const turn = this.#ordinals.take(edge, session, request.ordinal, request.base);
+    const known = turn === 'early' ? undefined : state.window.find(user, device, cmid);
+    if (known !== undefined) return this.#repeat(request, known, out) || this.#afterDraft(request, turn);
+    if (turn !== 'next') {
+      refuseOutOfTurn(request, out); // also a copy of what was refused: it must not be taken now, behind later ones
       return true;
     }
-    const known = state.window.find(user, device, cmid);
-    if (known !== undefined) return this.#repeat(request, known, out) || this.#afterDraft(request);
     if (request.retry && state.window.coversFrom > absentTo + 1) {
       this.#lookUp(request, out);
       return true;
@@ -221,8 +221,14 @@ export class ConversationSequencer implements ConversationActor {
     }
     const draft = this.#draftFor(now);
     if (!draft.members.has(user)) {
-      if (draft.version !== state.version) return this.#afterDraft(request);
+      if (draft.version !== state.version) return this.#afterDraft(request, turn);
+      this.#ordinals.refused(edge, session, request.ordinal);
       refuseStranger(request, out);
+      return true;
+    }
+    if (this.#ordinals.isRefusalUnheard(edge, session, request.base)) {
+      this.#giveBack(request);
+      refuseOutOfTurn(request, out);
       return true;
     }
     const hash = payloadHash(request.kind, request.body, request.text);
@@ -244,16 +250,20 @@ export class ConversationSequencer implements ConversationActor {
   }
 
   /** What would be answered rests on the draft, which may yet fail: it is decided once that is committed. */
-  #afterDraft(request: SendRequest): false {
-    this.#ordinals.giveBack(request.edge, request.session, request.ordinal);
+  #afterDraft(request: SendRequest, turn: Turn): false {
+    if (turn === 'next') this.#giveBack(request);
     if (this.#draft !== undefined) this.#draft.closed = true;
     return false;
+  }
+
+  #giveBack({ edge, session, ordinal }: SendRequest): void {
+    this.#ordinals.giveBack(edge, session, ordinal);
   }
 
   #lookUp(request: SendRequest, out: Outbox): void {
     if (this.#held.hold(request, this.head)) out.lookUp(request);
     else {
-      this.#ordinals.giveBack(request.edge, request.session, request.ordinal);
+      this.#giveBack(request);
       refuse(request, 'overloaded', 'Too many sends wait for a look-up.', OUT_OF_TURN_RETRY_MS, out);
     }
   }
@@ -263,7 +273,7 @@ export class ConversationSequencer implements ConversationActor {
     if (outcome.t === 'found' && outcome.hit.seq <= this.head) this.#repeat(request, outcome.hit, out);
     else {
       // One before it in its session may have failed meanwhile: its turn is judged anew.
-      this.#ordinals.giveBack(request.edge, request.session, request.ordinal);
+      this.#giveBack(request);
       if (outcome.t === 'unavailable')
         refuse(request, 'unavailable', 'The store cannot be read now.', UNAVAILABLE_RETRY_MS, out);
       else this.#backlog.push({ request, absentTo: head });
@@ -271,35 +281,25 @@ export class ConversationSequencer implements ConversationActor {
     for (const next of behind) this.#backlog.push({ request: next, absentTo: 0 });
   }
 
-  #history(state: SequencerState, request: HistoryRequest, out: Outbox): boolean {
+  /** What members may read, each once its own writes are settled. */
+  #show(
+    state: SequencerState,
+    request: HistoryRequest | ReceiptsRequest | MembersRequest,
+    out: Outbox,
+  ): boolean {
     if (this.#mustFollowDraft(request)) return false;
     if (!state.members.has(request.user)) refuseStranger(request, out);
-    else out.answer(request, historyPage(request, state.head, state.tail, LIMITS.pageBytesMax));
+    else if (request.t === 'history')
+      out.answer(request, historyPage(request, state.head, state.tail, LIMITS.pageBytesMax));
+    else out.answer(request, request.t === 'receipts' ? receiptsPage(state, request) : memberList(state));
     return true;
   }
 
   #members(state: SequencerState, request: MembersRequest, now: number, out: Outbox): boolean {
-    const { user, change } = request;
-    if (change === undefined) {
-      if (this.#mustFollowDraft(request)) return false;
-      if (!state.members.has(user)) refuseStranger(request, out);
-      else
-        out.answer(request, {
-          t: 'ok',
-          seq: state.version,
-          members: [...state.members.values()].map((m) => [m.user, m.role] as const),
-        });
-      return true;
-    }
+    const { change } = request;
+    if (change === undefined) return this.#show(state, request, out);
     if (this.#inFlight !== undefined || !this.#draftFor(now).admits(MEMBERS_ROW_BYTES)) return false;
     return changeMembers(state, this.#draftFor(now), request, change, out);
-  }
-
-  #receipts(state: SequencerState, request: ReceiptsRequest, out: Outbox): boolean {
-    if (this.#mustFollowDraft(request)) return false;
-    if (!state.members.has(request.user)) refuseStranger(request, out);
-    else out.answer(request, receiptsPage(state, request));
-    return true;
   }
 
   #create(request: CreateRequest, now: number, out: Outbox): boolean {
@@ -353,7 +353,7 @@ export class ConversationSequencer implements ConversationActor {
   #takeBack(draft: Draft, out: Outbox): void {
     this.#state?.window.rollBack();
     for (const { request } of draft.entries) {
-      if (request.t === 'send') this.#ordinals.giveBack(request.edge, request.session, request.ordinal);
+      if (request.t === 'send') this.#giveBack(request);
       refuse(request, 'unavailable', 'The store cannot be written now.', UNAVAILABLE_RETRY_MS, out);
     }
     if (this.#state === undefined) out.passivate();

@@ -1,5 +1,5 @@
 import type { Outbox } from '../src/core/actor.ts';
-import type { MemberChange, MembersRequest } from '../src/core/requests.ts';
+import type { Answer, MemberChange, MembersRequest } from '../src/core/requests.ts';
 import { LIMITS } from '../src/protocol/limits.ts';
 import type { Draft } from './draft.ts';
 import { applyEvent, judge } from './membership.ts';
@@ -38,4 +38,9 @@ export function changeMembers(
   if (verdict.t === 'refused') refuse(request, verdict.code, verdict.message, undefined, out);
   else out.answer(request, { t: 'ok', seq: state.version, members: undefined });
   return true;
+}
+
+export function memberList(state: SequencerState): Answer {
+  const members = [...state.members.values()].map(({ user, role }) => [user, role] as const);
+  return { t: 'ok', seq: state.version, members };
 }

@@ -373,8 +373,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'actors/session-ordinals.ts',
-        find: '    if (ordinal !== base && ordinal !== expected) return false;\n',
-        replace: '    if (ordinal !== base && ordinal !== expected && ordinal < 0) return false;\n',
+        find: "    if (ordinal !== base && ordinal !== next) return 'early';\n",
+        replace: "    if (ordinal !== base && ordinal !== next && ordinal < 0) return 'early';\n",
       },
     ],
   },

@@ -58,9 +58,11 @@ export interface SendOptions extends Common {
   readonly mentions?: readonly string[];
 }
 
-/** Without an ordinal: the session's only one, which never waits for another. */
+let lastOrdinal = 1_000;
+
+/** Without an ordinal: one that waits for no other, behind all before it. */
 export function send(user: string, id: string, options: SendOptions = {}): SendRequest {
-  const ordinal = options.ordinal ?? 1;
+  const ordinal = options.ordinal ?? ++lastOrdinal;
   return {
     ...base(user, options),
     t: 'send',

@@ -208,3 +208,27 @@ test('when everyone has left, the conversation is nobody’s', () => {
   stage.settle(late);
   assert.equal(stage.said(late), 'not_member');
 });
+
+test('S4.4: nothing new overtakes sends whose refusal their session has not heard, and no copy of theirs is taken', () => {
+  const stage = Stage.group('ann', 'bob');
+  const early = [1, 2].map((n) => send('cat', cmid(n), { ordinal: n, base: 1 }));
+  stage.settle(...early);
+  stage.settle(members('ann', { op: 'add', users: ['cat'] }));
+  const behind = send('cat', cmid(3), { ordinal: 3, base: 1 });
+  const copiesOf = (ordinals: number[]) =>
+    ordinals.map((n) => send('cat', cmid(n), { ordinal: n, base: n === 3 ? 1 : n, retry: true }));
+  const copies = copiesOf([1, 2]);
+  stage.settle(behind, ...copies);
+  assert.deepEqual(
+    [...early, behind, ...copies].map((each) => stage.said(each)),
+    ['not_member', 'not_member', 'unavailable', 'unavailable', 'unavailable'],
+  );
+  // Its client heard of none of this: it begins again with the first.
+  const again = [1, 2, 3].map((n) => send('cat', cmid(n), { ordinal: 3 + n, base: 4, retry: true }));
+  stage.settle(...again, ...copiesOf([1, 2, 3]));
+  assert.deepEqual(
+    again.map((each) => stage.said(each)),
+    ['ack 3', 'ack 4', 'ack 5'],
+  );
+  assert.equal(stage.actor.head, 5);
+});

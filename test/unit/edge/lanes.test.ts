@@ -121,7 +121,7 @@ class Course {
     const send = this.#underWay.shift();
     if (send === undefined) return;
     const { message, ordinal, base } = send;
-    const isTaken = fault !== 0 && this.#owner.take('e', 1, ordinal, base);
+    const isTaken = fault !== 0 && this.#owner.take('e', 1, ordinal, base) === 'next';
     if (isTaken && fault === 1) this.#owner.giveBack('e', 1, ordinal);
     const isOk = isTaken && fault !== 1;
     (isOk ? this.taken : this.#unheard).push(message);

@@ -10,7 +10,7 @@ test('requests of all kinds are answered over the bus', async () => {
   const { a, b, system, owner } = await world();
   const asked = [
     a.ask(createGroup(['ann', 'cid'], { session: 1 })),
-    a.ask(send('ann', cmid(1), { session: 1 })),
+    a.ask(send('ann', cmid(1), { session: 1, ordinal: 1, base: 1 })),
     a.ask(send('ann', cmid(2), { session: 1, ordinal: 2, base: 1 })),
     a.ask(history('ann', { session: 1, after: 1 })),
     a.ask(members('ann', undefined, { session: 1 })),
