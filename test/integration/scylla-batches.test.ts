@@ -4,7 +4,7 @@ import test, { after } from 'node:test';
 import type { ScyllaStore } from '../../src/adapters/scylla/store.ts';
 import { LIMITS } from '../../src/protocol/limits.ts';
 import { logRow, logRows, rowsOf, stored } from '../contract/cluster-tables.fixtures.ts';
-import { ALL, inboxRow, projection } from '../contract/store-fixtures.ts';
+import { ALL, conversationRow, inboxRow, memberRow, projection } from '../contract/store-fixtures.ts';
 import {
   cassandraMissing,
   migrate,
@@ -52,6 +52,27 @@ test('scylla: a batch is whole also where a server has forgotten its statements'
   assert.deepEqual(await rowsOf(log, conv, 257, 512), rows.map(stored));
   const heads = (await projections.inbox(user)).rows.map((row) => row.entry.head).sort((a, b) => a - b);
   assert.deepEqual(heads, [...first.map(() => 1), ...second.map(() => 2)]);
+});
+
+test('scylla: no inbox shows what the member rows do not have yet, no version what the inboxes do not', {
+  skip,
+}, async () => {
+  const { client, projections } = await open();
+  const requests = requestsOf(client);
+  const writes = Array.from({ length: 50 }, () => {
+    const conv = randomUUID();
+    const users = [1, 2, 3].map((n) => `u${n}-${conv}`);
+    return projection(conv, 1, {
+      conversation: conversationRow(conv, 2),
+      members: users.map((user) => memberRow(user)),
+      inbox: users.map((user) => inboxRow(user, conv, 1)),
+    });
+  });
+  await projections.write(writes);
+  const tables = requests.map(({ query }) => /(?:INSERT INTO|UPDATE) \w+\.(\w+)/.exec(query)?.[1]);
+  const phases = tables.filter((table, i) => table !== tables[i - 1]);
+  assert.deepEqual(phases, ['members', 'inbox', 'conversations']);
+  assert.equal(tables.length, 50 + 150 + 50);
 });
 
 test('scylla: a bucket of the largest rows comes in answers of a bounded size', { skip }, async () => {

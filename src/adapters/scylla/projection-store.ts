@@ -90,18 +90,20 @@ export class ScyllaProjectionStore implements ProjectionStore {
   }
 
   /**
-   * Batches by partition: of a user, the rows of all conversations. A conversation's version says up to where its
-   * members are written, so it is written after them. When it rejects, some may be written, as upserts may.
+   * Batches by partition: of a user, the rows of all conversations. What the next owner would not read from the member
+   * rows no inbox may show, so these are written first; a conversation's version says up to where all that is written,
+   * and is the last. When it rejects, some may be written, as upserts may.
    */
   async write(writes: readonly ProjectionWrite[]): Promise<void> {
     const rows = new PartitionBatches();
+    const inboxes = new PartitionBatches();
     const versions = new PartitionBatches();
     for (const { conv, conversation, members, inbox } of writes) {
       memberWrites(conv, conversation && reflectedTo(conversation), members, rows);
-      inboxWrites(inbox, rows);
+      inboxWrites(inbox, inboxes);
       if (conversation !== undefined) versions.addOne(conv, conversationWrite(conversation), 0);
     }
-    for (const batches of [rows, versions]) await written(batches, this.#client);
+    for (const batches of [rows, inboxes, versions]) await written(batches, this.#client);
   }
 }
 

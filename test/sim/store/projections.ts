@@ -111,17 +111,18 @@ export class SimProjectionStore implements ProjectionStore {
     return pair && inboxRow(user, ...pair, columnsOf<Prefs>(cells, PREFS).get(conv));
   }
 
-  /** A conversation's version says up to where its members are written, so it is written after them. */
+  /** In the order of the real store: the members, their inboxes, and then the version that says so. */
   async write(writes: readonly ProjectionWrite[]): Promise<void> {
     const rows: Gathered = new Map();
+    const inboxes: Gathered = new Map();
     const versions: Gathered = new Map();
     for (const { conv, conversation, members, inbox } of writes) {
       gatherMembers(rows, conv, conversation === undefined ? 0 : reflectedTo(conversation), members);
-      for (const row of inbox) gatherInbox(rows, row);
+      for (const row of inbox) gatherInbox(inboxes, row);
       if (conversation !== undefined)
         gather(versions, conversationPartition(conv), conversationCell(conversation));
     }
-    for (const gathered of [rows, versions]) await this.#project(gathered);
+    for (const gathered of [rows, inboxes, versions]) await this.#project(gathered);
   }
 
   async #project(gathered: Gathered): Promise<void> {
