@@ -72,7 +72,7 @@ export class Deliveries {
       case FRAME.cursor:
         return this.#deliver(readCursor(bytes, start, end));
       case FRAME.settings:
-        return this.#deliver(readSettings(bytes, start, end));
+        return this.#settings(link, readSettings(bytes, start, end));
       case FRAME.state:
         return this.#state(link, readState(this.#o.id, bytes, start, end));
       default:
@@ -124,6 +124,11 @@ export class Deliveries {
     if (number === undefined) return false;
     this.#sets.get(link)?.delete(number);
     return true;
+  }
+
+  #settings(link: PeerLink, delivery: ReturnType<typeof readSettings>): boolean {
+    link.beacon(); // the answer to the request for them waits for this
+    return this.#deliver(delivery);
   }
 
   #state(link: PeerLink, delivery: StateDelivery | undefined): boolean {

@@ -1,5 +1,6 @@
 import type { Entry } from '../../src/core/entry.ts';
 import type { ConversationId, UserId } from '../../src/core/ids.ts';
+import { homeOf } from '../../src/core/users.ts';
 import type { PeerBounds } from './bounds.ts';
 import { writeEntry, writeHead } from './delivery-codec.ts';
 import type { EdgePeer } from './edge-peer.ts';
@@ -49,7 +50,7 @@ export class NewsMemory {
     for (const { audience, lastAt } of this.#recipients.ofUser(user))
       if (lastAt >= since && !this.#show(edge, audience.conv, user)) isWhole = false;
     for (const conv of this.#named.ofUser(user, since)) if (!this.#show(edge, conv, user)) isWhole = false;
-    if (!isWhole) writeResync(edge.link, [user]);
+    if (!isWhole) haveRead(edge, [user]);
   }
 
   /** What was on its way to the edge may be lost. */
@@ -58,12 +59,13 @@ export class NewsMemory {
     if (concerned === undefined) {
       for (const user of edge.users) this.#source.announce(user);
       writeResync(edge.link, []);
+      edge.sent.noteAny(edge.link.openSeq);
       return;
     }
     for (const [conv, users] of concerned) {
       const unshown = users.filter((user) => !this.#show(edge, conv, user));
       for (const user of unshown) this.#source.announce(user);
-      if (unshown.length > 0) writeResync(edge.link, unshown);
+      if (unshown.length > 0) haveRead(edge, unshown);
     }
   }
 
@@ -96,4 +98,10 @@ export class NewsMemory {
     edge.note(conv, user);
     return true;
   }
+}
+
+/** Has their inboxes read again: what was said of that may be lost too. */
+function haveRead(edge: EdgePeer, users: readonly UserId[]): void {
+  writeResync(edge.link, users);
+  for (const user of users) edge.note(homeOf(user), user);
 }

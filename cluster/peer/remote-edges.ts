@@ -170,6 +170,11 @@ export class RemoteEdges implements EdgeLink, LinkListener {
     return true;
   }
 
+  /** Whether the edges where the user is have acknowledged what they were told of the user's settings. */
+  haveHeardSettings(user: UserId): boolean {
+    return !this.#directory.edgesOf(user).some(({ sent }) => sent.has(homeOf(user)));
+  }
+
   stop(): void {
     this.#links.stop();
     for (const resolve of this.#waiting) resolve();

@@ -29,11 +29,16 @@ export class SentLog {
     return this.#beyond > 0;
   }
 
+  /** Whether something of the conversation is, or may be. */
+  has(conv: ConversationId): boolean {
+    return this.isPartial || this.#byConv.has(conv);
+  }
+
   note(conv: ConversationId, user: UserId | undefined, seq: number): void {
     let sent = this.#byConv.get(conv);
     if (sent === undefined) {
       if (this.#byConv.size >= this.#sentMax) {
-        this.#beyond = seq;
+        this.noteAny(seq);
         return;
       }
       sent = { seq, events: false, named: undefined };
@@ -45,6 +50,11 @@ export class SentLog {
     }
     if (user === undefined) sent.events = true;
     else (sent.named ??= new Set()).add(user);
+  }
+
+  /** Something that is not told here. */
+  noteAny(seq: number): void {
+    this.#beyond = seq;
   }
 
   acknowledged(seq: number): void {

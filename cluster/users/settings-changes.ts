@@ -17,6 +17,9 @@ const SETTLE_TRIES_MAX = 30;
 const SETTLE_EVERY_MS = 1_000;
 /** By then the edge was told what has changed meanwhile. */
 const BEHIND_RETRY_MS = 200;
+/** How long an answer waits for edges that have not heard what is set, and how often they are looked at. */
+const HEARD_WAIT_MS = 2_000;
+const HEARD_LOOK_MS = 10;
 
 const REFUSALS = {
   unavailable: 'The store cannot be used now.',
@@ -30,14 +33,17 @@ export interface SettingsChangesOptions {
   readonly logger: Logger;
   /** They are durable. */
   readonly changed: (user: UserId, settings: UserSettings) => void;
+  /** Whether the edges where the user is have heard what was told last; without it they always have. */
+  readonly haveHeard?: ((user: UserId) => boolean) | undefined;
 }
 
 /** behind: they were changed meanwhile. */
 type Outcome = 'done' | 'behind' | 'unavailable' | 'unknown';
 
 /**
- * Changes what users have set, one request of a user's after the other; each is answered when it is durable. A request
- * changes what its edge knew to be set, and nothing newer, so that a copy that comes late does nothing. A change whose
+ * Changes what users have set, one request of a user's after the other; each is answered when it is durable and told: if
+ * this node dies before, the request comes to the next home, which tells it. A request changes what its edge knew to be
+ * set, and nothing newer, so that a copy that comes late does nothing. A change whose
  * fate is not known is followed until it is: what is set then is set once more, so that nothing that is still on its
  * way can change it later, and told.
  */
@@ -63,6 +69,7 @@ export class SettingsChanges {
     this.#waiting.set(user, requests);
     for (let next = requests[0]; next !== undefined; next = requests[0]) {
       const outcome = await this.#tried(user, next);
+      if (outcome === 'done') await this.#heard(user);
       this.#answer(next, outcome);
       if (outcome === 'unknown') await this.#settle(user);
       requests.shift();
@@ -76,6 +83,14 @@ export class SettingsChanges {
     else if (outcome === 'behind')
       refuse(edge, request, 'unavailable', 'They have just been changed: set it again.', BEHIND_RETRY_MS);
     else refuse(edge, request, 'unavailable', REFUSALS[outcome], UNAVAILABLE_RETRY_MS);
+  }
+
+  async #heard(user: UserId): Promise<void> {
+    const { haveHeard, system } = this.#o;
+    if (haveHeard === undefined) return;
+    const until = system.monotonic() + HEARD_WAIT_MS;
+    while (!haveHeard(user) && system.monotonic() < until)
+      await new Promise<void>((resolve) => void system.after(HEARD_LOOK_MS, resolve));
   }
 
   async #settle(user: UserId): Promise<void> {

@@ -49,6 +49,8 @@ export interface UserHubOptions {
   readonly logger: Logger;
   readonly metrics: UserMetrics;
   readonly online: OnlineUsers;
+  /** See SettingsChanges. */
+  readonly haveHeard?: (user: UserId) => boolean;
   /** Whether the ring names this node for the user. */
   readonly isHome: (user: UserId) => boolean;
 }

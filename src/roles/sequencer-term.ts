@@ -253,6 +253,7 @@ export class SequencerTerm {
       logger,
       metrics,
       online: this.#edges.online,
+      haveHeard: (user) => this.#edges.haveHeardSettings(user),
       isHome: (user) => this.#ring.ownerOf(homeOf(user)) === this.node,
     });
   }

@@ -202,18 +202,23 @@ test('S17.7 what one says who is not asked is not told: it is to stop', async ()
 async function withHub() {
   const made = await withGroup();
   const { owner, system, store, a, b } = made;
+  const answered: string[] = [];
   const hub = new UserHub({
     store,
-    edge: owner.edges,
+    edge: {
+      deliver: (delivery) => owner.edges.deliver(delivery),
+      answer: (_, { t }) => void answered.push(t),
+    },
     system,
     logger: SILENT,
     metrics: userMetrics(),
     online: owner.edges.online,
+    haveHeard: (user) => owner.edges.haveHeardSettings(user),
     isHome: () => true,
   });
   owner.edges.useConversations(owner, hub);
   a.deliveries.length = b.deliveries.length = 0;
-  return { ...made, hub, start: system.now() };
+  return { ...made, hub, answered, start: system.now() };
 }
 
 /** `cid online everyone`, `cid offline 5000 nobody`: of states; forgets all. */
@@ -277,14 +282,33 @@ test('what a user has set goes to the edges where the user is', async () => {
   assert.deepEqual([a.deliveries, b.deliveries], [[], [{ t: 'settings', user: 'cid', settings }]]);
 });
 
-test('settings lost on the way have the user’s inbox read again', async () => {
-  const { b, system, hub, net } = await withHub();
-  net.cut = (subject, bytes) => subject === `e.${b.id}` && isData(bytes);
+for (const seconds of [2, 10])
+  test(`settings lost on the way have the user’s inbox read again, though nothing comes for ${seconds} s`, async () => {
+    const { b, system, hub, net } = await withHub();
+    net.cut = (subject, bytes) => subject === `e.${b.id}` && isData(bytes);
+    hub.change(settingsRequest('cid', { receipts: false }));
+    await system.advance(seconds * 1_000);
+    net.cut = () => false;
+    await system.advance(1_500);
+    assert.deepEqual([b.deliveries, b.resynced], [[], ['cid']]);
+  });
+
+test('S17.8: what a user sets is answered when the edges where the user is have heard it, or 2 s later', async () => {
+  const { a, b, system, hub, net, answered } = await withHub();
+  a.connect('cid');
+  await system.settle();
+  a.deliveries.length = 0;
   hub.change(settingsRequest('cid', { receipts: false }));
-  await system.advance(2_000);
-  net.cut = () => false;
-  await system.advance(1_500);
-  assert.deepEqual([b.deliveries, b.resynced], [[], ['cid']]);
+  await system.advance(50);
+  assert.deepEqual(answered, ['ok'], 'no beacon is waited for');
+  const [first] = a.deliveries;
+  assert.ok(first?.t === 'settings');
+  net.cut = (subject, bytes) => subject === `e.${b.id}` && isData(bytes);
+  hub.change(settingsRequest('cid', { receipts: true, base: first.settings.at }));
+  await system.advance(1_900);
+  assert.deepEqual([answered.length, a.deliveries.length], [1, 2], 'one edge of two has heard it');
+  await system.advance(200);
+  assert.deepEqual(answered, ['ok', 'ok']);
 });
 
 test('a hidden read is told to the user’s own edges, and what is shown of it to all', async () => {
