@@ -81,7 +81,8 @@ export class Client extends Emitter<api.ClientEvents> {
     const changed = (entry: Entry): void => this.emit('conversation', entry);
     const place = (conv: string, seq: number): Promise<Page> =>
       this.history(conv, { after: seq - 1, limit: 1 });
-    this.#directory = new Directory({ ...settings, changed, place });
+    const isBehind = (conv: string, read: number): void => this.#cursors.read.add(conv, read);
+    this.#directory = new Directory({ ...settings, changed, place, isBehind });
     this.#cursors = new Cursors(system, send);
     this.#typing = new Typing(system, send, (event) => this.emit('typing', event));
     this.#sync = new Sync({

@@ -11,6 +11,8 @@ export interface DirectoryOptions {
   changed(entry: Entry): void;
   /** Asks for the event at `seq`, of which `placed` is then told. */
   place(conv: string, seq: number): Promise<unknown>;
+  /** The server shows an earlier cursor than `read`, which it was told or had: it may have lost it. */
+  isBehind(conv: string, read: number): void;
 }
 
 interface Known {
@@ -111,6 +113,7 @@ export class Directory {
     const { mute, pin, archive, set = 0 } = known.entry;
     const prefs = set > (entry.set ?? 0) ? { mute, pin, archive, set } : {};
     const { mentions } = head > entry.head ? known.entry : entry;
+    if (isBehind) this.#options.isBehind(entry.conv, read);
     this.#set({
       entry: { ...entry, head, n, ts, preview, read, unread, mentions, ...prefs },
       readN,

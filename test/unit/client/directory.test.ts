@@ -39,12 +39,14 @@ function message(from: string, seq: number, n = seq - 1): Message {
 class Rig {
   readonly time = new VirtualTime();
   readonly asked: number[] = [];
+  readonly behind: number[] = [];
   /** What is asked for is not found. */
   failing = false;
   readonly directory = new Directory({
     system: this.time,
     conversationsMax: 10,
     changed: () => undefined,
+    isBehind: (_conv, read) => void this.behind.push(read),
     place: async (_conv, seq) => {
       this.asked.push(seq);
       if (this.failing) throw new Error('offline');
@@ -108,6 +110,25 @@ test('a read cursor of which the number of messages is not known is asked for to
     [
       [45, 5],
       [30, 40],
+    ],
+  );
+});
+
+test('S14.5: a cursor that the server shows to be behind is said so, and stays where it was', () => {
+  const rig = new Rig();
+  rig.directory.message(message('bob', 50));
+  assert.ok(rig.directory.read(CONV, 50, undefined));
+  const [entry] = rig.directory.list();
+  assert.ok(entry !== undefined);
+  rig.directory.merge(entry);
+  assert.deepEqual(rig.behind, []);
+  rig.directory.merge({ ...entry, read: 20, unread: 30 });
+  rig.directory.replace({ ...entry, read: 30, unread: 20 });
+  assert.deepEqual(
+    [rig.state, rig.behind],
+    [
+      [50, 0],
+      [50, 50],
     ],
   );
 });
