@@ -57,6 +57,7 @@ export class Acquirer {
   readonly #settled = new Map<ConversationId, number>();
   /** Nodes whose death was confirmed by an own applied LWT. */
   readonly #confirmedDead = new Set<NodeId>();
+  readonly #burials = new Map<NodeId, Promise<boolean>>();
 
   constructor(options: AcquireOptions) {
     this.#o = options;
@@ -184,6 +185,16 @@ export class Acquirer {
    */
   async bury(node: NodeId): Promise<boolean> {
     if (this.#confirmedDead.has(node)) return true;
+    // All whose owner it was ask at once: one LWT tells them all, where many would stand in one another's way.
+    let burial = this.#burials.get(node);
+    if (burial === undefined) {
+      burial = this.#bury(node).finally(() => this.#burials.delete(node));
+      this.#burials.set(node, burial);
+    }
+    return burial;
+  }
+
+  async #bury(node: NodeId): Promise<boolean> {
     const { leases, watcher } = this.#o;
     const row = await leases.node(node);
     // A live node is killed only for the very heartbeat of whose silence it is suspected.

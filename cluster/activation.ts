@@ -37,6 +37,7 @@ export async function activate(conv: ConversationId, ports: ActivationPorts): Pr
       recovered,
     };
   }
+  // Behind the row that says up to where they are written: a late write of both might fall between.
   const members = await ports.projections.members(conv);
   const head = await ports.messages.head(conv);
   const read = claim.t === 'owned' ? claim.tail : undefined;
