@@ -205,11 +205,12 @@ export class ConversationSequencer implements ConversationActor {
     if (this.#inFlight !== undefined || !this.#draftFor(now).admits(rowBytes(request))) return false;
     const turn = this.#ordinals.take(edge, session, request.ordinal, request.base);
     const known = turn === 'early' ? undefined : state.window.find(user, device, cmid);
-    if (known !== undefined) return this.#repeat(request, known, out) || this.#afterDraft(request, turn);
-    if (turn !== 'next') {
-      refuseOutOfTurn(request, out); // also a copy of what was refused: it must not be taken now, behind later ones
-      return true;
+    if (known !== undefined) {
+      const isCopy = turn === 'past' && known.seq > this.head; // if the batch fails, it is not what is given back
+      return (!isCopy && this.#repeat(request, known, out)) || this.#afterDraft(request, turn);
     }
+    // Also a copy of what was refused: it must not be taken now, behind later ones.
+    if (turn !== 'next') return refuseOutOfTurn(request, out);
     if (request.retry && state.window.coversFrom > absentTo + 1) {
       this.#lookUp(request, out);
       return true;
@@ -228,8 +229,7 @@ export class ConversationSequencer implements ConversationActor {
     }
     if (this.#ordinals.isRefusalUnheard(edge, session, request.base)) {
       this.#giveBack(request);
-      refuseOutOfTurn(request, out);
-      return true;
+      return refuseOutOfTurn(request, out);
     }
     const hash = payloadHash(request.kind, request.body, request.text);
     const entry = draft.addMessage(request, hash);

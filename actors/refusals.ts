@@ -22,9 +22,11 @@ export function refuseStranger(request: ConversationRequest, out: Outbox): void 
   refuse(request, 'not_member', 'conv: you are not a member of this conversation.', undefined, out);
 }
 
-export function refuseOutOfTurn(request: ConversationRequest, out: Outbox): void {
+/** True: it is answered. */
+export function refuseOutOfTurn(request: ConversationRequest, out: Outbox): true {
   const message = 'A send before this one was refused; send that one again first.';
   refuse(request, 'unavailable', message, OUT_OF_TURN_RETRY_MS, out);
+  return true;
 }
 
 export function refuseTooMany(request: CreateRequest, out: Outbox): void {

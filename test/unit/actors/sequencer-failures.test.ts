@@ -45,6 +45,34 @@ test('S4.5: of a failed batch each session begins again at its own first send', 
   );
 });
 
+test('S4.4: a copy in a batch that fails does not let its session begin before what was given back', () => {
+  const stage = Stage.group('ann', 'bob');
+  stage.settle(send('ann', cmid(1), { ordinal: 3, base: 3 }));
+  const again = send('ann', cmid(2), { ordinal: 5, base: 5 });
+  const copy = send('ann', cmid(2), { ordinal: 2, base: 1 }); // of a request that was refused before
+  stage.turn(again, copy);
+  stage.commit('unavailable');
+  const later = send('ann', cmid(4), { ordinal: 2, base: 2 });
+  stage.settle(later);
+  assert.deepEqual(
+    [again, copy, later].map((each) => stage.said(each)),
+    ['unavailable', 'unavailable', 'unavailable'],
+  );
+  const good = send('ann', cmid(2), { ordinal: 5, base: 5 });
+  stage.settle(good);
+  assert.equal(stage.said(good), 'ack 3');
+});
+
+test('S4.4: a copy in the same batch is answered like the first, once that is committed', () => {
+  const stage = Stage.group('ann', 'bob');
+  const both = [1, 1].map((ordinal) => send('ann', cmid(1), { ordinal, base: 1, retry: true }));
+  stage.settle(...both);
+  assert.deepEqual(
+    both.map((each) => stage.said(each)),
+    ['ack 2', 'ack 2 again'],
+  );
+});
+
 test('S4.4: a refusal that no resend mends does not hold its session up', () => {
   const stage = Stage.group('ann', 'bob');
   stage.settle(send('ann', cmid(1), { text: 'x', ordinal: 1, base: 1 }));
