@@ -47,14 +47,17 @@ export class Announcements {
 
   announce(user: UserId): void {
     this.#online.add(user);
-    for (const [link, waiting] of this.#unacknowledged) {
-      writeAnnounce(link, user);
-      const announced = { user, seq: link.openSeq, at: this.#options.system.monotonic() };
-      if (waiting.push(announced)) continue;
-      const oldest = waiting.shift();
-      if (oldest !== undefined) this.#options.resync(oldest.user);
-      waiting.push(announced);
-    }
+    const at = this.#options.system.monotonic();
+    for (const [link, waiting] of this.#unacknowledged) this.#say(link, waiting, user, at);
+  }
+
+  #say(link: PeerLink, waiting: RingBuffer<Announced>, user: UserId, at: number): void {
+    writeAnnounce(link, user);
+    const announced = { user, seq: link.openSeq, at };
+    if (waiting.push(announced)) return;
+    const oldest = waiting.shift();
+    if (oldest !== undefined) this.#options.resync(oldest.user);
+    waiting.push(announced);
   }
 
   depart(user: UserId): void {
@@ -88,10 +91,18 @@ export class Announcements {
     }
   }
 
-  /** What the owner has not acknowledged, it may never have got. */
+  /**
+   * What the owner has not acknowledged, it may never have got. A snapshot would not do: of a user who was there before
+   * it says nothing new, and what only the owner knows is told when a session registers.
+   */
   lost(link: PeerLink): void {
     const waiting = this.#unacknowledged.get(link);
-    for (let first = waiting?.shift(); first !== undefined; first = waiting?.shift())
-      this.#options.resync(first.user);
+    if (waiting === undefined) return;
+    const all: Announced[] = [];
+    for (let first = waiting.shift(); first !== undefined; first = waiting.shift()) all.push(first);
+    for (const { user, at } of all) {
+      this.#options.resync(user);
+      if (this.#online.has(user)) this.#say(link, waiting, user, at);
+    }
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Delivery } from '../../../src/core/requests.ts';
-import { CONV, delivered, members } from '../actors/requests.ts';
+import { CONV, createGroup, delivered, members } from '../actors/requests.ts';
 import { OwnerNode } from './owner-node.ts';
 import { cutOff, isData, withGroup } from './peer-world.ts';
 
@@ -89,6 +89,21 @@ test('an announcement lost for good is made up for by a snapshot, and the inbox 
   a.say(ann, CONV);
   await system.settle();
   assert.equal(dan.lastSeq.get(CONV), 2);
+});
+
+test('whose further session was announced in vain is told all the same of what no inbox shows yet', async () => {
+  const { a, b, system, net } = await withGroup();
+  const conv = '0190a000-0000-7000-8000-00000000000e';
+  a.ask(createGroup(['ann', 'bob', 'cid'], { conv }));
+  await system.settle();
+  net.cut = (subject, bytes) => subject.startsWith('n.') && isData(bytes);
+  b.connect('cid');
+  b.deliveries.length = 0;
+  await system.advance(2_000);
+  net.cut = () => false;
+  await system.advance(1_500);
+  const told = b.deliveries.flatMap((each) => (each.t === 'conversation' ? [each.entry.conv] : []));
+  assert.ok(told.includes(conv));
 });
 
 test('an announcement acknowledged over 20 s late has the inbox read again', async () => {
