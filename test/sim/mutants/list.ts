@@ -77,9 +77,9 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: ACQUIRE,
-        find: '    if (this.#confirmedDead.has(node)) return true;\n    const { leases, watcher } = this.#o;\n',
+        find: '    if (this.#confirmedDead.has(node)) return true;\n',
         replace:
-          "    const { leases, watcher } = this.#o;\n    if (watcher.isSuspect(node) || watcher.get(node)?.state === 'dead') return true;\n",
+          "    const { watcher } = this.#o;\n    if (watcher.isSuspect(node) || watcher.get(node)?.state === 'dead') return true;\n",
       },
     ],
   },
