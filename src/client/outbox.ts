@@ -55,9 +55,16 @@ interface Queue {
   inFlight: number;
   /** One was refused: once all in flight are answered and the wait is over, begin again with the first. */
   rewinding: boolean;
+  /** One was refused since the last that was flagged `retry`: the server takes no other before the next so flagged. */
+  owesRetry: boolean;
   refusals: number;
   cancelWait: Cancel | undefined;
 }
+
+const EMPTY = { next: 0, inFlight: 0, rewinding: false, refusals: 0, cancelWait: undefined };
+
+/** Conversations without a queue that owe a retry. */
+const OWING_MAX = 1_000;
 
 /**
  * Sends in order, per conversation, until acked. After a reconnect, or when one was refused for now, all that
@@ -69,6 +76,8 @@ export class Outbox {
   readonly #open = new Map<number, Item>();
   /** Queues with something to send that found `inFlightTotalMax` reached. */
   readonly #stalled = new Set<Queue>();
+  /** What was refused turned out to be in the log: nothing of theirs is sent again. The oldest first. */
+  readonly #owing = new Set<string>();
 
   constructor(options: OutboxOptions) {
     this.#options = options;
@@ -88,7 +97,8 @@ export class Outbox {
       throw new ClientError('outbox_full', `${outboxMax} messages to ${conv} are unacked: wait for some`);
     }
     if (queue === undefined) {
-      queue = { conv, items: [], next: 0, inFlight: 0, rewinding: false, refusals: 0, cancelWait: undefined };
+      const owesRetry = this.#owing.delete(conv);
+      queue = { ...EMPTY, conv, items: [], owesRetry };
       this.#queues.set(conv, queue);
     }
     let resolve: Item['resolve'] = () => undefined;
@@ -135,12 +145,13 @@ export class Outbox {
   offline(): void {
     this.#open.clear();
     this.#stalled.clear();
+    this.#owing.clear(); // the next connection's sends are another session's
     for (const queue of this.#queues.values()) {
       for (const item of queue.items) item.id = 0;
       queue.cancelWait?.();
       queue.cancelWait = undefined;
       queue.next = queue.inFlight = 0;
-      queue.rewinding = false;
+      queue.rewinding = queue.owesRetry = false;
     }
   }
 
@@ -163,6 +174,7 @@ export class Outbox {
     if (item === undefined) return false;
     const { queue } = item;
     if (error.retryable) {
+      queue.owesRetry = true;
       this.#close(item);
       this.#wait(queue, error.retryAfterMs);
     } else {
@@ -232,7 +244,9 @@ export class Outbox {
       }
       const item = queue.items[queue.next] as Item;
       const id = this.#options.nextId();
-      if (!this.#options.send(this.#frame(item, id))) return;
+      const frame = this.#frame(item, id);
+      if (!this.#options.send(frame)) return;
+      if (frame.retry === true) queue.owesRetry = false;
       item.id = id;
       item.attempts++;
       this.#open.set(id, item);
@@ -249,7 +263,7 @@ export class Outbox {
       cmid: item.cmid,
       body: item.body,
       kind: item.kind === 'text' ? undefined : item.kind,
-      retry: item.attempts > 0 ? true : undefined,
+      retry: item.attempts > 0 || item.queue.owesRetry ? true : undefined,
       mentions: item.mentions?.length === 0 ? undefined : item.mentions,
     };
   }
@@ -277,5 +291,8 @@ export class Outbox {
     queue.rewinding = false;
     this.#stalled.delete(queue);
     this.#queues.delete(queue.conv);
+    if (!queue.owesRetry) return;
+    this.#owing.add(queue.conv);
+    if (this.#owing.size > OWING_MAX) this.#owing.delete(this.#owing.values().next().value as string);
   }
 }
