@@ -66,6 +66,12 @@ export class StoreClient {
     return rows.filter((row) => row['state'] === 'dead').length;
   }
 
+  /** Whether the lease table has the term as live. */
+  async isLive(id: string | undefined): Promise<boolean> {
+    const { rows } = await this.#read(`SELECT node, state FROM ${this.#keyspace}.node_lease`);
+    return rows.some((row) => String(row['node']) === id && row['state'] === 'live');
+  }
+
   /** Once more if it fails: a node of the store may have been killed meanwhile. */
   #read(query: string, options: QueryOptions = {}): Promise<types.ResultSet> {
     const read = (): Promise<types.ResultSet> =>
