@@ -101,7 +101,7 @@ export class Answers {
     }
   }
 
-  #leaveLane(session: Session, { conv, ordinal }: SendRequest, answer: Answer): void {
+  #leaveLane(session: Session, { conv, ordinal, cmid }: SendRequest, answer: Answer): void {
     const refusal = answer.t === 'error' && ERRORS[answer.code].retryable ? answer : undefined;
     session.lanes?.answered(
       conv,
@@ -109,6 +109,7 @@ export class Answers {
       refusal?.code,
       refusal === undefined ? 0 : waitOf(refusal),
       this.#options.system.monotonic(),
+      cmid,
     );
   }
 }

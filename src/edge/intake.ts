@@ -106,7 +106,7 @@ export class Intake {
     }
     const refused = this.#connectionRefuses(session, frame);
     if (refused !== undefined) {
-      if (frame.t === 'send') this.#holdLane(session, frame.conv, refused);
+      if (frame.t === 'send') this.#holdLane(session, frame, refused);
       const [id, conv] = 'id' in frame ? [frame.id, undefined] : [0, frame.conv];
       replies.error(session, id, { re: frame.t, conv }, refused.code, refused.message, refused.retryAfterMs);
       return;
@@ -169,16 +169,16 @@ export class Intake {
       return;
     }
     open.open(session, frame.id);
-    owners().submit(sendRequest(id, session, frame, session.lanes.enter(frame.conv)));
+    owners().submit(sendRequest(id, session, frame, session.lanes.enter(frame.conv, frame.cmid)));
   }
 
   #sendRefused(
     session: Session,
     lanes: Lanes,
-    { conv, retry }: DecodedSend,
+    { conv, retry, cmid }: DecodedSend,
     now: number,
   ): Refused | undefined {
-    const held = lanes.refusal(conv, retry, now);
+    const held = lanes.refusal(conv, retry, now, cmid);
     if (held !== undefined) {
       const message =
         'A send before this one was refused: wait, and send that one again first, flagged `retry`.';
@@ -193,15 +193,19 @@ export class Intake {
       message,
       retryAfterMs: bucket.retryAfterMs(sendsPerSecond),
     };
-    this.#holdLane(session, conv, refused);
+    this.#holdLane(session, { conv, cmid }, refused);
     return refused;
   }
 
   /** Later sends there wait as long as this one must. */
-  #holdLane(session: Session, conv: ConversationId, { code, retryAfterMs }: Refused): void {
+  #holdLane(
+    session: Session,
+    { conv, cmid }: { readonly conv: ConversationId; readonly cmid: string },
+    { code, retryAfterMs }: Refused,
+  ): void {
     const { bounds, system } = this.#options;
     session.lanes ??= new Lanes(bounds.lanesMax);
-    session.lanes.hold(conv, code, retryAfterMs, system.monotonic());
+    session.lanes.hold(conv, code, retryAfterMs, system.monotonic(), cmid);
   }
 
   #history(session: Session, frame: History): void {

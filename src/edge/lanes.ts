@@ -25,12 +25,22 @@ interface Lane {
   /** … and until which those are that are no retries: whoever sends them has not heard of the refusal yet. */
   owedUntil: number;
   heldCode: ErrorCode;
+  /** The refused send that is waited for, and its ordinal; '' and infinite while none is. */
+  owedCmid: string;
+  owedOrdinal: number;
+  /** Monotonic ms until which no retry of those refused behind it passes it by. */
+  strictUntil: number;
+  /** Those: client message ids. */
+  behind: Set<string> | undefined;
 }
 
 /** What a refused send holds back those behind it for, at least: they may be on their way already. */
 const HOLD_MS_MIN = 20;
 /** A client that has not heard of a refusal for so long has heard nothing, and given the connection up. */
 const OWED_MS_MAX = 30_000;
+/** By then a client has heard of a refusal: a retry of a later send means that the refused one does not come again. */
+const STRICT_MS = 2_000;
+const BEHIND_MAX = 256;
 /** Another look after this long, when there are too many lanes. */
 const CROWDED_MS = 50;
 
@@ -57,9 +67,10 @@ export class Lanes {
 
   /**
    * Why a send to `conv` may not go now; undefined: it may. Whoever is refused holds back those right behind until it may
-   * come again itself: at the end of a hold they would else pass it by.
+   * come again itself: at the end of a hold they would else pass it by. A retry may be of one that was refused before,
+   * whose sender has not heard yet that the one before it was refused again.
    */
-  refusal(conv: ConversationId, isRetry: boolean, now: number): LaneRefusal | undefined {
+  refusal(conv: ConversationId, isRetry: boolean, now: number, cmid = ''): LaneRefusal | undefined {
     const lane = this.#lanes.get(conv);
     if (this.#allHeldUntil > now) {
       const retryAfterMs = Math.max(HOLD_MS_MIN, Math.ceil(this.#allHeldUntil - now));
@@ -71,17 +82,22 @@ export class Lanes {
       this.prune(now);
       return this.#lanes.size < this.#lanesMax ? undefined : { code: 'overloaded', retryAfterMs: CROWDED_MS };
     }
-    if (lane.heldUntil <= now && (isRetry || lane.owedUntil <= now)) return undefined;
+    const isAwaited = lane.owedUntil <= now || (isRetry && !isBehind(lane, cmid, now));
+    if (lane.heldUntil <= now && isAwaited) return undefined;
+    this.#waits(lane, cmid);
     const retryAfterMs = Math.max(HOLD_MS_MIN, Math.ceil(lane.heldUntil - now));
     lane.heldUntil = now + retryAfterMs;
     return { code: lane.heldCode, retryAfterMs };
   }
 
   /** Numbers a send; `refusal` has admitted it. */
-  enter(conv: ConversationId): LanePlace {
+  enter(conv: ConversationId, cmid = ''): LanePlace {
     const lane = this.#lane(conv);
     lane.unanswered++;
     lane.owedUntil = 0;
+    lane.owedCmid = '';
+    lane.owedOrdinal = Number.POSITIVE_INFINITY;
+    lane.behind?.delete(cmid);
     return { ordinal: lane.next++, base: lane.base };
   }
 
@@ -92,6 +108,7 @@ export class Lanes {
     retryable: ErrorCode | undefined,
     retryAfterMs: number,
     now: number,
+    cmid = '',
   ): void {
     const lane = this.#lanes.get(conv);
     if (lane === undefined) return;
@@ -105,18 +122,21 @@ export class Lanes {
     }
     if (retryable !== undefined) {
       this.#holdBack(lane, retryable, now, retryAfterMs);
+      this.#owes(lane, cmid, ordinal);
     } else if (isIdle(lane, now)) {
       this.#drop(conv, lane);
     }
   }
 
   /** A send was refused before it was numbered. */
-  hold(conv: ConversationId, code: ErrorCode, retryAfterMs: number, now: number): void {
+  hold(conv: ConversationId, code: ErrorCode, retryAfterMs: number, now: number, cmid = ''): void {
     if (this.#lanes.size >= this.#lanesMax && !this.#lanes.has(conv)) {
       this.#allHeldUntil = Math.max(this.#allHeldUntil, now + retryAfterMs);
       return;
     }
-    this.#holdBack(this.#lane(conv), code, now, retryAfterMs);
+    const lane = this.#lane(conv);
+    this.#holdBack(lane, code, now, retryAfterMs);
+    this.#owes(lane, cmid, Number.MAX_SAFE_INTEGER);
   }
 
   /** Forgets lanes that hold nothing back any more. */
@@ -135,6 +155,10 @@ export class Lanes {
       heldUntil: 0,
       owedUntil: 0,
       heldCode: 'unavailable',
+      owedCmid: '',
+      owedOrdinal: Number.POSITIVE_INFINITY,
+      strictUntil: 0,
+      behind: undefined,
     };
     this.#lanes.set(conv, lane);
     return lane;
@@ -144,13 +168,37 @@ export class Lanes {
   #holdBack(lane: Lane, code: ErrorCode, now: number, retryAfterMs: number): void {
     lane.heldUntil = Math.max(lane.heldUntil, now + retryAfterMs);
     lane.owedUntil = now + OWED_MS_MAX;
+    lane.strictUntil = now + STRICT_MS;
     lane.heldCode = code === 'rate_limited' || code === 'overloaded' ? code : 'unavailable';
+  }
+
+  /** Of those refused, the one that was sent first is to come again first. */
+  #owes(lane: Lane, cmid: string, ordinal: number): void {
+    if (ordinal >= lane.owedOrdinal) {
+      this.#waits(lane, cmid);
+      return;
+    }
+    const later = lane.owedCmid;
+    lane.owedCmid = cmid;
+    lane.owedOrdinal = ordinal;
+    lane.behind?.delete(cmid);
+    this.#waits(lane, later);
+  }
+
+  #waits(lane: Lane, cmid: string): void {
+    if (cmid === '' || cmid === lane.owedCmid) return;
+    lane.behind ??= new Set();
+    if (lane.behind.size < BEHIND_MAX) lane.behind.add(cmid);
   }
 
   #drop(conv: ConversationId, lane: Lane): void {
     this.#first = Math.max(this.#first, lane.next);
     this.#lanes.delete(conv);
   }
+}
+
+function isBehind({ behind, strictUntil }: Lane, cmid: string, now: number): boolean {
+  return now < strictUntil && behind?.has(cmid) === true;
 }
 
 function isIdle({ unanswered, heldUntil, owedUntil }: Lane, now: number): boolean {

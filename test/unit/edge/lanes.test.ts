@@ -83,6 +83,34 @@ test('lanes are bounded, and beyond the bound nothing overtakes a refused send',
   assert.equal(lanes.refusal(convId(3), true, 200), undefined);
 });
 
+test('S4.5: a retry that was refused behind another does not pass it by while its sender may not have heard', () => {
+  const lanes = new Lanes(8);
+  lanes.enter(conv, 'one');
+  lanes.answered(conv, 1, 'unavailable', 20, 0, 'one');
+  assert.notEqual(lanes.refusal(conv, false, 10, 'two'), undefined);
+  assert.equal(lanes.refusal(conv, true, 100, 'one'), undefined);
+  lanes.enter(conv, 'one');
+  lanes.answered(conv, 2, 'unavailable', 20, 110, 'one');
+  assert.notEqual(
+    lanes.refusal(conv, true, 200, 'two'),
+    undefined,
+    'it was sent before that refusal was heard',
+  );
+  assert.equal(lanes.refusal(conv, true, 300, 'three'), undefined, 'one that never waited makes up for it');
+  assert.equal(lanes.refusal(conv, true, 300, 'one'), undefined);
+  assert.equal(lanes.refusal(conv, true, 2_300, 'two'), undefined, 'the refused one does not come again');
+});
+
+test('S4.5: of several refused the one sent first comes first, in whatever order they were answered', () => {
+  const lanes = new Lanes(8);
+  for (const cmid of ['one', 'two', 'three']) lanes.enter(conv, cmid);
+  lanes.answered(conv, 2, 'unavailable', 20, 0, 'two');
+  lanes.answered(conv, 1, 'unavailable', 20, 0, 'one');
+  lanes.answered(conv, 3, 'unavailable', 20, 0, 'three');
+  for (const cmid of ['two', 'three']) assert.notEqual(lanes.refusal(conv, true, 100, cmid), undefined);
+  assert.equal(lanes.refusal(conv, true, 200, 'one'), undefined);
+});
+
 /** One client's sends to one conversation, through the edge's lanes, to the owner. */
 class Course {
   readonly #lanes = new Lanes(8);
@@ -110,10 +138,10 @@ class Course {
     if (this.#rewinding && this.#underWay.length + this.#unheard.length > 0) return;
     this.#rewinding = false;
     const message = this.#toSend.shift() as number;
-    const isHeld = this.#lanes.refusal(conv, this.#tried.has(message), this.now) !== undefined;
-    if (!isHeld && fault === 2) this.#lanes.hold(conv, 'rate_limited', 30, this.now);
+    const isHeld = this.#lanes.refusal(conv, this.#tried.has(message), this.now, `${message}`) !== undefined;
+    if (!isHeld && fault === 2) this.#lanes.hold(conv, 'rate_limited', 30, this.now, `${message}`);
     if (isHeld || fault === 2) this.#unheard.push(message);
-    else this.#underWay.push({ message, ...this.#lanes.enter(conv) });
+    else this.#underWay.push({ message, ...this.#lanes.enter(conv, `${message}`) });
   }
 
   /** The oldest under way. 0: a full mailbox, before the actor sees it. 1: the store refuses, after it was taken. */
@@ -125,7 +153,7 @@ class Course {
     if (isTaken && fault === 1) this.#owner.giveBack('e', 1, ordinal);
     const isOk = isTaken && fault !== 1;
     (isOk ? this.taken : this.#unheard).push(message);
-    this.#lanes.answered(conv, ordinal, isOk ? undefined : 'unavailable', 20, this.now);
+    this.#lanes.answered(conv, ordinal, isOk ? undefined : 'unavailable', 20, this.now, `${message}`);
   }
 
   /** Nothing fails any more. */
