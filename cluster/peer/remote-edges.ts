@@ -172,7 +172,8 @@ export class RemoteEdges implements EdgeLink, LinkListener {
 
   /** Whether the edges where the user is have acknowledged what they were told of the user's settings. */
   haveHeardSettings(user: UserId): boolean {
-    return !this.#directory.edgesOf(user).some(({ sent }) => sent.has(homeOf(user)));
+    const home = homeOf(user);
+    return !this.#directory.edgesOf(user).some(({ sent }) => sent.has(home));
   }
 
   stop(): void {

@@ -89,14 +89,16 @@ export class SettingsChanges {
     const { haveHeard, system } = this.#o;
     if (haveHeard === undefined) return;
     const until = system.monotonic() + HEARD_WAIT_MS;
-    while (!haveHeard(user) && system.monotonic() < until)
-      await new Promise<void>((resolve) => void system.after(HEARD_LOOK_MS, resolve));
+    while (!haveHeard(user) && system.monotonic() < until) await this.#pause(HEARD_LOOK_MS);
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.#o.system.after(ms, resolve));
   }
 
   async #settle(user: UserId): Promise<void> {
-    const { system } = this.#o;
     for (let tries = 0; tries < SETTLE_TRIES_MAX; tries++) {
-      await new Promise<void>((resolve) => void system.after(SETTLE_EVERY_MS, resolve));
+      await this.#pause(SETTLE_EVERY_MS);
       if ((await this.#tried(user, undefined)) === 'done') return;
     }
   }

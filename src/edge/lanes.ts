@@ -28,9 +28,7 @@ interface Lane {
   /** The refused send that is waited for, and its ordinal; '' and infinite while none is. */
   owedCmid: string;
   owedOrdinal: number;
-  /** Monotonic ms until which no retry of those refused behind it passes it by. */
-  strictUntil: number;
-  /** Those: client message ids. */
+  /** Those refused behind it: client message ids. */
   behind: Set<string> | undefined;
 }
 
@@ -157,7 +155,6 @@ export class Lanes {
       heldCode: 'unavailable',
       owedCmid: '',
       owedOrdinal: Number.POSITIVE_INFINITY,
-      strictUntil: 0,
       behind: undefined,
     };
     this.#lanes.set(conv, lane);
@@ -168,7 +165,6 @@ export class Lanes {
   #holdBack(lane: Lane, code: ErrorCode, now: number, retryAfterMs: number): void {
     lane.heldUntil = Math.max(lane.heldUntil, now + retryAfterMs);
     lane.owedUntil = now + OWED_MS_MAX;
-    lane.strictUntil = now + STRICT_MS;
     lane.heldCode = code === 'rate_limited' || code === 'overloaded' ? code : 'unavailable';
   }
 
@@ -197,8 +193,9 @@ export class Lanes {
   }
 }
 
-function isBehind({ behind, strictUntil }: Lane, cmid: string, now: number): boolean {
-  return now < strictUntil && behind?.has(cmid) === true;
+/** Whether the send was refused behind the one that is owed, so short a time ago that its sender may not know. */
+function isBehind({ behind, owedUntil }: Lane, cmid: string, now: number): boolean {
+  return now < owedUntil - OWED_MS_MAX + STRICT_MS && behind?.has(cmid) === true;
 }
 
 function isIdle({ unanswered, heldUntil, owedUntil }: Lane, now: number): boolean {
