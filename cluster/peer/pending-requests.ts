@@ -81,6 +81,11 @@ export class PendingRequests {
     return this.#byTicket.get(ticket);
   }
 
+  /** The last one of the conversation. */
+  lastOf(conv: ConversationId): Pending | undefined {
+    return this.#byConv.get(conv)?.at(-1);
+  }
+
   remove(pending: Pending): void {
     const { ticket, request } = pending;
     if (!this.#byTicket.delete(ticket)) return;

@@ -112,6 +112,7 @@ export class RemoteOwners implements OwnerLink, LinkListener {
       );
       return;
     }
+    const before = this.#pending.lastOf(request.conv);
     const pending = this.#pending.add(request, owner, system.monotonic());
     if (pending === undefined) {
       refuse(
@@ -123,7 +124,10 @@ export class RemoteOwners implements OwnerLink, LinkListener {
       );
       return;
     }
-    this.#send(pending, owner, false, request.t === 'send' ? request.base : 0);
+    // It must not pass by those before it: they go to a new owner first, or are to be sent soon, and it behind them.
+    if (before !== undefined && before.owner !== owner) this.#sendConversation(request.conv);
+    else if (before?.flow === 0) pending.sentAt = before.sentAt;
+    else this.#send(pending, owner, false, request.t === 'send' ? request.base : 0);
   }
 
   /** A session of the user has registered; its inbox is read after this call. */
