@@ -215,7 +215,7 @@ export class ConversationSequencer implements ConversationActor {
     }
     // Also a copy of what was refused: it must not be taken now, behind later ones.
     if (turn !== 'next') return refuseOutOfTurn(request, out);
-    if (state.needsLookUp(request.retry, absentTo, out)) {
+    if (state.needsLookUp(request, absentTo, out)) {
       this.#lookUp(request, out);
       return true;
     }

@@ -2,7 +2,7 @@ import type { Activation, Outbox, Recalled } from '../src/core/actor.ts';
 import type { Entry, Preview } from '../src/core/entry.ts';
 import type { ConversationId, Seq, UserId } from '../src/core/ids.ts';
 import { shownPrefs } from '../src/core/prefs.ts';
-import type { Audience } from '../src/core/requests.ts';
+import type { Audience, SendRequest } from '../src/core/requests.ts';
 import {
   type ConversationRow,
   type HandOver,
@@ -135,15 +135,16 @@ export class SequencerState {
   }
 
   /** Whether only the store can say of an id, absent up to `absentTo` and not in the window, that it is new. */
-  needsLookUp(isRetry: boolean, absentTo: Seq, out: Outbox): boolean {
+  needsLookUp({ retry, after }: SendRequest, absentTo: Seq, out: Outbox): boolean {
+    const { coversFrom } = this.window;
     const isShort = this.window.isShort(this.head);
-    if (!(isRetry || isShort) || this.window.coversFrom <= absentTo + 1) return false;
     if (isShort && !this.#isRecalling) {
-      // After a take-over: until the rows that it lacks are here, each send costs a look-up.
+      // After a take-over: until the rows that it lacks are here, many a send costs a look-up.
       this.#isRecalling = true;
-      out.recall(Math.max(1, this.head - LIMITS.dedupRecentMax + 1), this.window.coversFrom - 1);
+      out.recall(Math.max(1, this.head - LIMITS.dedupRecentMax + 1), coversFrom - 1);
     }
-    return true;
+    const absent = retry ? Math.max(absentTo, after) : absentTo;
+    return (retry || isShort) && coversFrom > absent + 1;
   }
 
   recalled({ from, to, rows }: Recalled): void {

@@ -248,6 +248,7 @@ export class RemoteOwners implements OwnerLink, LinkListener {
       return true;
     }
     if (answer.t === 'error' && ERRORS[answer.code].retryable) this.#pending.refused(pending);
+    else if (answer.t === 'ack') this.#pending.acked(pending, answer.seq);
     else this.#pending.remove(pending);
     this.#options.edge.answer(pending.request, answer);
     return true;
@@ -272,7 +273,7 @@ export class RemoteOwners implements OwnerLink, LinkListener {
     pending.sentAt = this.#options.system.monotonic();
     pending.flow = 0;
     if (link === undefined) return; // at its next re-send, then
-    writeRequest(link, pending.request, pending.ticket, isResend, base);
+    writeRequest(link, pending.request, pending.ticket, isResend, base, pending.after);
     pending.flow = link.flow;
     pending.seq = link.openSeq;
     if (isResend) this.#options.metrics.counts.requestsResent++;

@@ -60,6 +60,18 @@ test('S5.2: an owner that starts from a few rows looks each send up, until it ha
   assert.deepEqual([later.lookUps.length, later.recalls.length], [0, 0]);
 });
 
+test('a copy that an edge sends again needs no look-up when all that came since the first is in the window', () => {
+  const stage = longGroup(1_100);
+  const later = new Stage({ ...stage.activation(stage.rows), tail: stage.log.slice(-128) });
+  later.log.unshift(...stage.log.slice(0, -128)); // the window is from 974 on
+  const [before, behind] = [972, 973].map((after) =>
+    send('ann', cmid(after), { session: after, retry: true, after }),
+  );
+  later.settle(before as SendRequest, behind as SendRequest);
+  assert.deepEqual([later.lookUps, later.recalls], [[before], [[78, 973]]]);
+  assert.equal(later.said(behind as SendRequest), 'ack 1102');
+});
+
 test('S5.1: a flagged retry beyond the window is looked up, and gets the seq and ts that were committed', () => {
   const stage = longGroup(1_100);
   const retry = send('ann', cmid(1), { retry: true, text: 'x' });
