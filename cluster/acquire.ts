@@ -78,11 +78,10 @@ export class Acquirer {
     this.#o.offers?.clear();
   }
 
-  /** `whenClaimed` is called after each claim that is applied, before what it claimed is recovered. */
-  async acquire(conv: ConversationId, whenClaimed?: () => void): Promise<Acquired> {
+  async acquire(conv: ConversationId): Promise<Acquired> {
     try {
       for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-        const acquired = await this.#attempt(conv, whenClaimed);
+        const acquired = await this.#attempt(conv);
         if (acquired !== undefined) return acquired;
       }
     } catch (error) {
@@ -92,7 +91,7 @@ export class Acquirer {
   }
 
   /** One pass; undefined: look again. */
-  async #attempt(conv: ConversationId, whenClaimed?: () => void): Promise<Acquired | undefined> {
+  async #attempt(conv: ConversationId): Promise<Acquired | undefined> {
     const { me, leases, watcher } = this.#o;
     const settled = this.#settled.get(conv);
     if (settled !== undefined) {
@@ -107,7 +106,7 @@ export class Acquirer {
       // Whom this node buried, it may have claimed the conversation from: the fence is then that claim's.
       const warm = this.#o.offers?.take(conv, fence, head, (from) => !this.#confirmedDead.has(from));
       if (warm !== undefined) return { t: 'owned', fence, head, recovered: false, warm };
-      return this.#claim(conv, me, row, whenClaimed);
+      return this.#claim(conv, me, row);
     }
     const lease = watcher.get(owner) ?? (await leases.node(owner));
     if (lease?.state === 'live' && !watcher.isSuspect(owner)) {
@@ -117,7 +116,7 @@ export class Acquirer {
       return undefined;
     }
     if (!(await this.bury(owner))) return undefined;
-    return this.#claim(conv, owner, row, whenClaimed);
+    return this.#claim(conv, owner, row);
   }
 
   /** An own settled term goes on under its fence, if nobody raised it since. */
@@ -130,17 +129,11 @@ export class Acquirer {
     return { t: 'owned', fence, head: last, tail, recovered: false };
   }
 
-  async #claim(
-    conv: ConversationId,
-    from: NodeId,
-    { fence, head }: OwnerRow,
-    whenClaimed: (() => void) | undefined,
-  ): Promise<Acquired | undefined> {
+  async #claim(conv: ConversationId, from: NodeId, { fence, head }: OwnerRow): Promise<Acquired | undefined> {
     this.#o.offers?.drop(conv); // an own claim makes the term, not a release
     const claimed = await this.#o.leases.claim(conv, from, fence, this.#o.me);
     if (claimed.t === 'unavailable') return { t: 'unavailable' };
     if (claimed.t !== 'applied') return undefined; // a serial read will tell
-    whenClaimed?.();
     return this.#recover(conv, fence + 1, head);
   }
 

@@ -1,13 +1,7 @@
 import type { Activation } from '../src/core/actor.ts';
 import type { ConversationId, Seq } from '../src/core/ids.ts';
-import {
-  type Claim,
-  type MessageStore,
-  type Ownership,
-  type ProjectionStore,
-  StoreUnavailable,
-} from '../src/core/ports.ts';
-import { type ConversationRow, type MemberRow, reflectedTo, type StoredRow } from '../src/core/rows.ts';
+import type { Claim, MessageStore, Ownership, ProjectionStore } from '../src/core/ports.ts';
+import { reflectedTo, type StoredRow } from '../src/core/rows.ts';
 import { TAIL_ROWS_MAX } from './log-walk.ts';
 import { readRows } from './row-reads.ts';
 
@@ -19,24 +13,13 @@ export interface ActivationPorts {
   readonly projections: ProjectionStore;
 }
 
-interface SmallRows {
-  readonly conversation: ConversationRow | undefined;
-  readonly members: readonly MemberRow[];
-}
-
-const NOTHING: SmallRows = { conversation: undefined, members: [] };
-
 export type Activated =
   | (Claim & { t: 'notOwner' | 'unavailable' })
   | { readonly t: 'activation'; readonly activation: Activation; readonly recovered: boolean };
 
 /** Claims a conversation and reads all that its actor starts from. Rejects with StoreUnavailable. */
 export async function activate(conv: ConversationId, ports: ActivationPorts): Promise<Activated> {
-  // Beside the recovery, and never before the claim: what is read then might be another owner's past.
-  let reading: Promise<SmallRows | undefined> | undefined;
-  const claim = await ports.ownership.claim(conv, () => {
-    reading = readSmallRows(conv, ports.projections).catch(notYet);
-  });
+  const claim = await ports.ownership.claim(conv);
   if (claim.t === 'unavailable' || claim.t === 'notOwner') return claim;
   const { fence } = claim;
   const recovered = claim.t === 'owned' && claim.recovered;
@@ -46,15 +29,17 @@ export async function activate(conv: ConversationId, ports: ActivationPorts): Pr
     const activation = { conv, fence, conversation, members, head, tail, unprojected: [], warm };
     return { t: 'activation', activation, recovered };
   }
-  const { conversation, members } =
-    claim.t === 'none' ? NOTHING : ((await reading) ?? (await readSmallRows(conv, ports.projections)));
+  // Never before the claim, nor before the log: what a row of it rests on was written before it, maybe late.
+  const conversation = claim.t === 'none' ? undefined : await ports.projections.conversation(conv);
   if (conversation === undefined) {
     return {
       t: 'activation',
-      activation: { conv, fence, conversation, members, head: 0, tail: [], unprojected: [] },
+      activation: { conv, fence, conversation, members: [], head: 0, tail: [], unprojected: [] },
       recovered,
     };
   }
+  // Behind the row that says up to where they are written: a late write of both might fall between.
+  const members = await ports.projections.members(conv);
   const head = await ports.messages.head(conv);
   const read = claim.t === 'owned' ? claim.tail : undefined;
   const tail = read ?? (await readRows(ports.messages, conv, Math.max(1, head - TAIL_ROWS_MAX + 1), head));
@@ -63,17 +48,6 @@ export async function activate(conv: ConversationId, ports: ActivationPorts): Pr
   const unprojected = m > reflected ? await changingRows(ports.messages, conv, reflected, m, tail) : [];
   const activation = { conv, fence, conversation, members, head, tail, unprojected };
   return { t: 'activation', activation, recovered };
-}
-
-/** They are read again when they are needed; unless the claim comes to nothing, as it well may when a read fails. */
-function notYet(error: unknown): undefined {
-  if (!(error instanceof StoreUnavailable)) throw error;
-}
-
-async function readSmallRows(conv: ConversationId, projections: ProjectionStore): Promise<SmallRows> {
-  const conversation = await projections.conversation(conv);
-  // Behind the row that says up to where they are written: a late write of both might fall between.
-  return conversation === undefined ? NOTHING : { conversation, members: await projections.members(conv) };
 }
 
 /** The rows above `reflected` that change member rows: those whose `m` is their own seq. */

@@ -65,11 +65,11 @@ export class CommittedLog implements MessageStore, Ownership {
     this.#o = options;
   }
 
-  async claim(conv: ConversationId, whenClaimed?: () => void): Promise<Claim> {
+  async claim(conv: ConversationId): Promise<Claim> {
     const { acquirer, term } = this.#o;
     if (term.state !== 'live') return NOT_LIVE;
     this.#resting.delete(conv);
-    const acquired = await acquirer.acquire(conv, whenClaimed);
+    const acquired = await acquirer.acquire(conv);
     switch (acquired.t) {
       case 'owned':
         await this.#begin(conv, acquired);

@@ -95,7 +95,9 @@ export class Directory {
     for (const [name, value] of Object.entries(fields)) {
       if (value !== undefined) Object.assign(entry, { [name]: value });
     }
-    this.#set({ entry, readN: entry.n - entry.unread });
+    // Of an own message that was acked, and of those before it, `n` is a guess until an event says it.
+    if (event.unread === undefined && event.removed === undefined) this.#set({ ...known, entry });
+    else this.#set({ entry, readN: entry.n - entry.unread });
   }
 
   /** What was known stays where the entry is older: neither heads nor cursors fall, and owners may follow one another. */

@@ -108,11 +108,8 @@ export type Claim =
 
 /** Who may append. Embedded, the locked data directory owns everything under one fence per start. */
 export interface Ownership {
-  /**
-   * Takes a conversation, recovered and fit to be served; of `none` the fence is what `establish` will have. Where that
-   * takes time, `whenClaimed` is called when the fence has been raised (again) and nothing is recovered yet.
-   */
-  claim(conv: ConversationId, whenClaimed?: () => void): Promise<Claim>;
+  /** Takes a conversation, recovered and fit to be served; of `none` the fence is what `establish` will have. */
+  claim(conv: ConversationId): Promise<Claim>;
   /** Whether this node was still an owner after the call: what a read is answered upon. `true` needs no asking. */
   confirmed(): true | Promise<boolean>;
   /** The conversation is served no more; `atRest`: with nothing of unknown outcome. */

@@ -77,6 +77,15 @@ test('S14.5: an own message that is acked behind later ones moves the cursor; wh
   assert.deepEqual(rig.state, [36, 15]);
 });
 
+test('own messages acked before those before them leave their number open, also when prefs come meanwhile', () => {
+  const rig = new Rig();
+  for (const seq of [14, 15]) rig.directory.message(message('ann', seq, 0));
+  rig.directory.conversation({ t: 'conversation', conv: CONV, pin: true });
+  assert.deepEqual([rig.state, rig.directory.get(CONV)?.pin], [[15, 0], true]);
+  rig.directory.message(message('bob', 16));
+  assert.deepEqual(rig.state, [15, 1]);
+});
+
 test('it is not asked for when it comes by itself meanwhile', async () => {
   const rig = new Rig();
   rig.directory.message(message('bob', 50));

@@ -322,15 +322,3 @@ test('an owner that was silent and beats again keeps what it owns', async () => 
   a.system.wake();
   assert.deepEqual(await stage.wait(claim), { t: 'notOwner', owner: 'a' });
 });
-
-test('a claim is told of once it has been applied, each time, before anything is recovered', async () => {
-  const stage = new Stage();
-  const a = await owner(stage);
-  const b = await successorOf(stage, a, 'b');
-  stage.operations.length = 0;
-  stage.faults.push({ operation: 'writeFloor', fault: 'unavailable' });
-  const { fence } = owned(await stage.wait(b.log.claim(CONV, () => stage.operations.push('told'))));
-  const steps = stage.operations.filter((each) => ['claim', 'told', 'floor', 'writeFloor'].includes(each));
-  const once = ['claim', 'told', 'floor', 'writeFloor'];
-  assert.deepEqual([fence, steps], [3, [...once, ...once]]);
-});
