@@ -1,6 +1,5 @@
-import type { FloorRow } from '../../../src/core/cluster-ports.ts';
 import { drainMicrotasks } from '../microtasks.ts';
-import { finalLog } from '../world/final-log.ts';
+import { finalLog, floorsOf } from '../world/final-log.ts';
 import { play } from '../world/play.ts';
 import type { Outcome } from '../world/run-seed.ts';
 import type { OwnersPlan } from './plan.ts';
@@ -35,8 +34,7 @@ function converge({ system, writers, history }: OwnersWorld): void {
 
 function takeLogs({ system, store, history, convs, users }: OwnersWorld): void {
   const reader = store.client('reader', system).log;
-  const floors = new Map<string, FloorRow | undefined>();
-  for (const conv of convs) void reader.floor(conv).then((floor) => floors.set(conv, floor));
+  const floors = floorsOf(convs, reader);
   system.run(FLOORS_MS, drainMicrotasks);
   for (const conv of convs)
     history.logs.set(conv, finalLog(conv, store.quorumTruth(conv), floors.get(conv), users));

@@ -1,5 +1,5 @@
 import type { Role } from '../../../src/core/entry.ts';
-import type { FloorRow } from '../../../src/core/cluster-ports.ts';
+import type { FloorRow, LogTable } from '../../../src/core/cluster-ports.ts';
 import type { StoredRow } from '../../../src/core/rows.ts';
 import {
   messageCmid,
@@ -75,4 +75,19 @@ function changed(
   members.delete(leave);
   for (const [user, is] of role) members.set(user, is);
   return members;
+}
+
+/** The floors as they come, of all in the end: a read that the store does not answer is repeated. */
+export function floorsOf(
+  convs: readonly string[],
+  reader: Pick<LogTable, 'floor'>,
+): ReadonlyMap<string, FloorRow | undefined> {
+  const floors = new Map<string, FloorRow | undefined>();
+  const ask = (conv: string): void =>
+    void reader.floor(conv).then(
+      (floor) => floors.set(conv, floor),
+      () => ask(conv),
+    );
+  for (const conv of convs) ask(conv);
+  return floors;
 }

@@ -1,8 +1,7 @@
 import { GRACE_MS } from '../../../cluster/users/user-hub.ts';
-import type { FloorRow } from '../../../src/core/cluster-ports.ts';
 import { drainMicrotasks } from '../microtasks.ts';
 import type { Finding } from '../checkers/all.ts';
-import { finalLog } from './final-log.ts';
+import { finalLog, floorsOf } from './final-log.ts';
 import { knownHeads } from '../checkers/rows.ts';
 import type { Plan } from './plan.ts';
 import { play } from './play.ts';
@@ -15,6 +14,9 @@ const LOOK_MS = 250;
 const CALM_MS_MIN = 1_500;
 const FINAL_READ_MS = 2_500;
 const FLOORS_MS = 200;
+const FLOORS_LOOKS_MAX = 50;
+/** How many mentions are left behind a cursor that moved a client hears when the inbox is written, after 5 s at most. */
+const FOLLOW_MS = 6_000;
 /** Of one seed in so many, some leave at the end, and are to be seen to have left. */
 const PARTING_SEEDS = 3;
 const PARTING_MS = GRACE_MS + 3_000;
@@ -60,6 +62,7 @@ function calmDown(world: World): void {
       history.errors.push(
         `${device.name} is ${device.client.state.is} with ${device.client.unacked} unacked long after the last fault`,
       );
+  system.run(FOLLOW_MS, drainMicrotasks);
   takeStandings(world);
   for (const { user, name: device, client } of world.devices.values())
     if (client.state.is === 'online') history.settled.push({ user, device, settings: client.users.settings });
@@ -145,9 +148,9 @@ function readAll(world: World): void {
     }
   system.run(FINAL_READ_MS, drainMicrotasks);
   const reader = store.client('reader', system).log;
-  const floors = new Map<string, FloorRow | undefined>();
-  for (const conv of convs) void reader.floor(conv).then((floor) => floors.set(conv, floor));
-  system.run(FLOORS_MS, drainMicrotasks);
+  const floors = floorsOf(convs, reader);
+  for (let i = 0; i < FLOORS_LOOKS_MAX && floors.size < convs.length; i++)
+    system.run(FLOORS_MS, drainMicrotasks);
   // From here on nothing happens any more: all that anyone was told is to be there.
   // Of a group whose `created` was lost its creator never heard, but its members did.
   const all = new Set([...world.conversations, ...history.shown.map(({ conv }) => conv)]);
