@@ -122,7 +122,6 @@ export class ConversationSequencer implements ConversationActor {
     switch (message.t) {
       case 'appended':
       case 'lookedUp':
-      case 'recalled':
       case 'fetched':
         this.#complete(message, now, out);
         return;
@@ -147,9 +146,6 @@ export class ConversationSequencer implements ConversationActor {
         break;
       case 'lookedUp':
         this.#lookedUp(message.request, message.outcome, out);
-        break;
-      case 'recalled':
-        this.#existing().recalled(message);
         break;
       case 'fetched':
         this.#cursors.fetched(this.#existing(), message.request, message.row, out);
@@ -215,7 +211,7 @@ export class ConversationSequencer implements ConversationActor {
     }
     // Also a copy of what was refused: it must not be taken now, behind later ones.
     if (turn !== 'next') return refuseOutOfTurn(request, out);
-    if (state.needsLookUp(request, absentTo, out)) {
+    if (request.retry && state.window.coversFrom > absentTo + 1) {
       this.#lookUp(request, out);
       return true;
     }
@@ -367,7 +363,9 @@ export class ConversationSequencer implements ConversationActor {
   seal(out: Outbox): void {
     if (this.sealed) return;
     this.sealed = true;
-    for (const { request } of this.#inFlight?.entries ?? []) refuseUnknown(request, out);
+    for (const { request } of this.#inFlight?.entries ?? []) {
+      refuseUnknown(request, out);
+    }
     const left = [
       ...(this.#draft?.entries ?? []).map((entry) => entry.request),
       ...this.#backlog.map((waiting) => waiting.request),
@@ -382,7 +380,8 @@ export class ConversationSequencer implements ConversationActor {
   }
 
   #draftFor(now: number): Draft {
-    return (this.#draft ??= new Draft(this.#state, now));
+    this.#draft ??= new Draft(this.#state, now);
+    return this.#draft;
   }
 
   /** A read comes after the same session's writes; it closes the batch that holds one, and waits for it. */

@@ -72,7 +72,6 @@ export function sendRequest(
     retry: frame.retry,
     ordinal: place.ordinal,
     base: place.base,
-    after: 0,
   };
 }
 

@@ -56,7 +56,6 @@ export interface SendOptions extends Common {
   readonly ordinal?: number;
   readonly base?: number;
   readonly mentions?: readonly string[];
-  readonly after?: number;
 }
 
 let lastOrdinal = 1_000;
@@ -75,7 +74,6 @@ export function send(user: string, id: string, options: SendOptions = {}): SendR
     retry: options.retry ?? false,
     ordinal,
     base: options.base ?? ordinal,
-    after: options.after ?? 0,
   };
 }
 
