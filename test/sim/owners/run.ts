@@ -10,7 +10,6 @@ const CONVERGE_MS = 30_000;
 const LOOK_MS = 100;
 /** What is late comes. */
 const CALM_MS_MIN = 1_000;
-const FLOORS_MS = 200;
 
 /** One run, from its plan to the checkers' word. Not to be called behind an `await`: see microtasks.ts. */
 export function runOwners(plan: OwnersPlan, isTraced: boolean): Outcome {
@@ -34,8 +33,7 @@ function converge({ system, writers, history }: OwnersWorld): void {
 
 function takeLogs({ system, store, history, convs, users }: OwnersWorld): void {
   const reader = store.client('reader', system).log;
-  const floors = floorsOf(convs, reader);
-  system.run(FLOORS_MS, drainMicrotasks);
+  const floors = floorsOf(convs, reader, (ms) => system.run(ms, drainMicrotasks));
   for (const conv of convs)
     history.logs.set(conv, finalLog(conv, store.quorumTruth(conv), floors.get(conv), users));
 }

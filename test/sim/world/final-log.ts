@@ -77,10 +77,14 @@ function changed(
   return members;
 }
 
-/** The floors as they come, of all in the end: a read that the store does not answer is repeated. */
+const FLOORS_MS = 200;
+const FLOORS_LOOKS_MAX = 50;
+
+/** The floors of all: a read that the store does not answer is repeated while time passes. */
 export function floorsOf(
   convs: readonly string[],
   reader: Pick<LogTable, 'floor'>,
+  pass: (ms: number) => void,
 ): ReadonlyMap<string, FloorRow | undefined> {
   const floors = new Map<string, FloorRow | undefined>();
   const ask = (conv: string): void =>
@@ -89,5 +93,6 @@ export function floorsOf(
       () => ask(conv),
     );
   for (const conv of convs) ask(conv);
+  for (let i = 0; i < FLOORS_LOOKS_MAX && floors.size < convs.length; i++) pass(FLOORS_MS);
   return floors;
 }

@@ -13,8 +13,6 @@ const LOOK_MS = 250;
 /** Calm for so long at least: what is late comes. */
 const CALM_MS_MIN = 1_500;
 const FINAL_READ_MS = 2_500;
-const FLOORS_MS = 200;
-const FLOORS_LOOKS_MAX = 50;
 /** How many mentions are left behind a cursor that moved a client hears when the inbox is written, after 5 s at most. */
 const FOLLOW_MS = 6_000;
 /** Of one seed in so many, some leave at the end, and are to be seen to have left. */
@@ -148,9 +146,7 @@ function readAll(world: World): void {
     }
   system.run(FINAL_READ_MS, drainMicrotasks);
   const reader = store.client('reader', system).log;
-  const floors = floorsOf(convs, reader);
-  for (let i = 0; i < FLOORS_LOOKS_MAX && floors.size < convs.length; i++)
-    system.run(FLOORS_MS, drainMicrotasks);
+  const floors = floorsOf(convs, reader, (ms) => system.run(ms, drainMicrotasks));
   // From here on nothing happens any more: all that anyone was told is to be there.
   // Of a group whose `created` was lost its creator never heard, but its members did.
   const all = new Set([...world.conversations, ...history.shown.map(({ conv }) => conv)]);
