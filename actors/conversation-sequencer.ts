@@ -122,6 +122,7 @@ export class ConversationSequencer implements ConversationActor {
     switch (message.t) {
       case 'appended':
       case 'lookedUp':
+      case 'recalled':
       case 'fetched':
         this.#complete(message, now, out);
         return;
@@ -146,6 +147,9 @@ export class ConversationSequencer implements ConversationActor {
         break;
       case 'lookedUp':
         this.#lookedUp(message.request, message.outcome, out);
+        break;
+      case 'recalled':
+        this.#existing().recalled(message);
         break;
       case 'fetched':
         this.#cursors.fetched(this.#existing(), message.request, message.row, out);
@@ -211,7 +215,7 @@ export class ConversationSequencer implements ConversationActor {
     }
     // Also a copy of what was refused: it must not be taken now, behind later ones.
     if (turn !== 'next') return refuseOutOfTurn(request, out);
-    if (request.retry && state.window.coversFrom > absentTo + 1) {
+    if (state.needsLookUp(request, absentTo, out)) {
       this.#lookUp(request, out);
       return true;
     }
@@ -363,9 +367,7 @@ export class ConversationSequencer implements ConversationActor {
   seal(out: Outbox): void {
     if (this.sealed) return;
     this.sealed = true;
-    for (const { request } of this.#inFlight?.entries ?? []) {
-      refuseUnknown(request, out);
-    }
+    for (const { request } of this.#inFlight?.entries ?? []) refuseUnknown(request, out);
     const left = [
       ...(this.#draft?.entries ?? []).map((entry) => entry.request),
       ...this.#backlog.map((waiting) => waiting.request),
@@ -380,8 +382,7 @@ export class ConversationSequencer implements ConversationActor {
   }
 
   #draftFor(now: number): Draft {
-    this.#draft ??= new Draft(this.#state, now);
-    return this.#draft;
+    return (this.#draft ??= new Draft(this.#state, now));
   }
 
   /** A read comes after the same session's writes; it closes the batch that holds one, and waits for it. */

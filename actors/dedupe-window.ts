@@ -50,6 +50,27 @@ export class DedupeWindow {
     });
   }
 
+  /** Whether it knows of fewer than the last `rowsMax` rows up to `head`, though there are so many. */
+  isShort(head: Seq): boolean {
+    return this.#coversFrom > Math.max(1, head - this.#rowsMax + 1);
+  }
+
+  /** Puts the ids of the rows from … to before its own, as many as there is room for; they must adjoin. */
+  extend(older: readonly KnownId[], from: Seq, to: Seq): void {
+    if (to + 1 < this.#coversFrom || from >= this.#coversFrom) return; // some between have left meanwhile
+    const room = this.#rowsMax - this.#inOrder.length;
+    const kept = room > 0 ? older.slice(-room) : [];
+    const newer = Array.from({ length: this.#inOrder.length }, () => this.#inOrder.shift() as Remembered);
+    for (const id of kept) {
+      const entry: Remembered = { ...id, next: this.#byCmid.get(id.cmid) };
+      this.#byCmid.set(id.cmid, entry);
+      this.#inOrder.push(entry);
+    }
+    for (const entry of newer) this.#inOrder.push(entry);
+    if (kept.length === older.length) this.#coversFrom = from;
+    else this.#coversFrom = kept[0]?.seq ?? this.#coversFrom;
+  }
+
   /** Adds a row of the batch in the making: found from now on, kept by `commit`, taken back by `rollBack`. */
   addTentative(user: UserId, device: DeviceId, cmid: string, seq: Seq, ts: number, hash: number): void {
     const entry: Remembered = { user, device, cmid, seq, ts, hash, next: this.#byCmid.get(cmid) };

@@ -1,12 +1,13 @@
-import type { Activation } from '../src/core/actor.ts';
+import type { Activation, Outbox, Recalled } from '../src/core/actor.ts';
 import type { Entry, Preview } from '../src/core/entry.ts';
 import type { ConversationId, Seq, UserId } from '../src/core/ids.ts';
 import { shownPrefs } from '../src/core/prefs.ts';
-import type { Audience } from '../src/core/requests.ts';
+import type { Audience, SendRequest } from '../src/core/requests.ts';
 import {
   type ConversationRow,
   type HandOver,
   type InboxRow,
+  type KnownId,
   type LogEvent,
   type MemberRow,
   MENTIONS_KEPT_MAX,
@@ -18,6 +19,7 @@ import {
   messageCmid,
   messageDevice,
   messageFrom,
+  messageIsSent,
   messageIsText,
   messageKind,
   messageMentions,
@@ -64,6 +66,7 @@ export class SequencerState {
   #lastMessage: Uint8Array | undefined;
   #preview: Preview | undefined;
   #prefsChanges = 0;
+  #isRecalling = false;
 
   constructor(activation: Activation, conversation: ConversationRow) {
     this.fence = activation.fence;
@@ -121,16 +124,35 @@ export class SequencerState {
     this.n = readU64(env, N_AT);
     this.ts = Math.max(this.ts, readU64(env, TS_AT));
     this.tail.push(seq, env);
-    const cmid = messageCmid(env);
-    if (cmid === '') return;
-    const from = messageFrom(env);
+    if (!messageIsSent(env)) return;
     if (withId) {
-      const hash = payloadHash(messageKind(env), messageBody(env), messageIsText(env));
-      this.window.addTentative(from, messageDevice(env), cmid, seq, readU64(env, TS_AT), hash);
+      const { user, device, cmid, ts, hash } = idOf(seq, env);
+      this.window.addTentative(user, device, cmid, seq, ts, hash);
     }
-    this.sent(this.members.get(from), seq, this.n);
+    this.sent(this.members.get(messageFrom(env)), seq, this.n);
     this.#lastMessage = env;
     this.#preview = undefined;
+  }
+
+  /** Whether only the store can say of an id, absent up to `absentTo` and not in the window, that it is new. */
+  needsLookUp({ retry, after }: SendRequest, absentTo: Seq, out: Outbox): boolean {
+    const { coversFrom } = this.window;
+    const isShort = this.window.isShort(this.head);
+    if (isShort && !this.#isRecalling) {
+      // After a take-over: until the rows that it lacks are here, many a send costs a look-up.
+      this.#isRecalling = true;
+      out.recall(Math.max(1, this.head - LIMITS.dedupRecentMax + 1), coversFrom - 1);
+    }
+    const absent = retry ? Math.max(absentTo, after) : absentTo;
+    return (retry || isShort) && coversFrom > absent + 1;
+  }
+
+  recalled({ from, to, rows }: Recalled): void {
+    this.#isRecalling = false;
+    if (rows === undefined) return;
+    const ids = rows.filter(({ env }) => messageIsSent(env)).map(({ seq, env }) => idOf(seq, env));
+    this.window.extend(ids, from, to);
+    this.window.trim(this.head);
   }
 
   /** Whoever sends a message has read it, and shows that unless something is hidden. */
@@ -329,4 +351,15 @@ function memberOf(row: MemberRow, fence: number): Member {
   member.mentions = unreadMentions(row.mentions, read);
   if (prefs !== undefined) member.prefs = { ...prefs, at: prefsAt(fence, 0) };
   return member;
+}
+
+function idOf(seq: Seq, env: Uint8Array): KnownId {
+  const hash = payloadHash(messageKind(env), messageBody(env), messageIsText(env));
+  const [user, device, cmid, ts] = [
+    messageFrom(env),
+    messageDevice(env),
+    messageCmid(env),
+    readU64(env, TS_AT),
+  ];
+  return { user, device, cmid, seq, ts, hash };
 }

@@ -1,5 +1,5 @@
 import { bucketOf } from '../src/core/buckets.ts';
-import type { FloorRow, LeaseTable, LogRow, LogTable } from '../src/core/cluster-ports.ts';
+import type { FloorRow, LeaseTable, LogRow, LogTable, OwnerRow } from '../src/core/cluster-ports.ts';
 import type { ConversationId, NodeId, Seq } from '../src/core/ids.ts';
 import { StoreUnavailable } from '../src/core/ports.ts';
 import type { HandOver, StoredRow } from '../src/core/rows.ts';
@@ -106,12 +106,17 @@ export class Acquirer {
       // Whom this node buried, it may have claimed the conversation from: the fence is then that claim's.
       const warm = this.#o.offers?.take(conv, fence, head, (from) => !this.#confirmedDead.has(from));
       if (warm !== undefined) return { t: 'owned', fence, head, recovered: false, warm };
-      return this.#claim(conv, me, fence, head);
+      return this.#claim(conv, me, row);
     }
     const lease = watcher.get(owner) ?? (await leases.node(owner));
-    if (lease?.state === 'live' && !watcher.isSuspect(owner)) return { t: 'notOwner', owner };
+    if (lease?.state === 'live' && !watcher.isSuspect(owner)) {
+      if (!watcher.isSilent(owner)) return { t: 'notOwner', owner };
+      // Whoever asks here takes it for dead: this node sees that soon, or hears it beat.
+      await watcher.nextLook();
+      return undefined;
+    }
     if (!(await this.bury(owner))) return undefined;
-    return this.#claim(conv, owner, fence, head);
+    return this.#claim(conv, owner, row);
   }
 
   /** An own settled term goes on under its fence, if nobody raised it since. */
@@ -124,17 +129,12 @@ export class Acquirer {
     return { t: 'owned', fence, head: last, tail, recovered: false };
   }
 
-  async #claim(
-    conv: ConversationId,
-    from: NodeId,
-    fence: number,
-    ownerHead: Seq,
-  ): Promise<Acquired | undefined> {
+  async #claim(conv: ConversationId, from: NodeId, { fence, head }: OwnerRow): Promise<Acquired | undefined> {
     this.#o.offers?.drop(conv); // an own claim makes the term, not a release
     const claimed = await this.#o.leases.claim(conv, from, fence, this.#o.me);
     if (claimed.t === 'unavailable') return { t: 'unavailable' };
     if (claimed.t !== 'applied') return undefined; // a serial read will tell
-    return this.#recover(conv, fence + 1, ownerHead);
+    return this.#recover(conv, fence + 1, head);
   }
 
   /** undefined: not finished, and never to be read again at this fence. */

@@ -3,6 +3,7 @@ import type { ConversationId, Seq } from '../src/core/ids.ts';
 import type { Claim, MessageStore, Ownership, ProjectionStore } from '../src/core/ports.ts';
 import { reflectedTo, type StoredRow } from '../src/core/rows.ts';
 import { TAIL_ROWS_MAX } from './log-walk.ts';
+import { readRows } from './row-reads.ts';
 
 const READ_BYTES_MAX = 4 * 1024 * 1024;
 
@@ -28,7 +29,7 @@ export async function activate(conv: ConversationId, ports: ActivationPorts): Pr
     const activation = { conv, fence, conversation, members, head, tail, unprojected: [], warm };
     return { t: 'activation', activation, recovered };
   }
-  // Never before the claim: what is read then might be another owner's past.
+  // Never before the claim, nor before the log: what a row of it rests on was written before it, maybe late.
   const conversation = claim.t === 'none' ? undefined : await ports.projections.conversation(conv);
   if (conversation === undefined) {
     return {
@@ -47,21 +48,6 @@ export async function activate(conv: ConversationId, ports: ActivationPorts): Pr
   const unprojected = m > reflected ? await changingRows(ports.messages, conv, reflected, m, tail) : [];
   const activation = { conv, fence, conversation, members, head, tail, unprojected };
   return { t: 'activation', activation, recovered };
-}
-
-/** All rows of from … to, however many bytes they are. */
-async function readRows(
-  messages: MessageStore,
-  conv: ConversationId,
-  from: Seq,
-  to: Seq,
-): Promise<StoredRow[]> {
-  const rows: StoredRow[] = [];
-  while (from + rows.length <= to) {
-    const limits = { rowsMax: TAIL_ROWS_MAX, bytesMax: READ_BYTES_MAX };
-    rows.push(...(await messages.read(conv, from + rows.length, to, false, limits)));
-  }
-  return rows;
 }
 
 /** The rows above `reflected` that change member rows: those whose `m` is their own seq. */

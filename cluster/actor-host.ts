@@ -18,6 +18,7 @@ import { ConfirmedReads } from './confirmed-reads.ts';
 import { OVERLOADED_RETRY_MS, refuse, refuseTooLate } from './refusals.ts';
 import { Projector } from './projector.ts';
 import { Residency, RESIDENCY_LIMITS } from './residency.ts';
+import { Recalls } from './recalls.ts';
 import { RowReads } from './row-reads.ts';
 import { DirtySlots } from './dirty-slots.ts';
 import type { HostOptions } from './host-options.ts';
@@ -44,6 +45,7 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
   readonly dirtyWalk: DirtyWalk;
   readonly #reads: ConfirmedReads;
   readonly #rows: RowReads;
+  readonly #recalls: Recalls;
   readonly #turns: Turns;
   readonly #gather: AppendGather;
   readonly #slots: DirtySlots;
@@ -58,6 +60,7 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
     this.#reads = new ConfirmedReads(ports.ownership, edge);
     this.#rows = new RowReads(ports.messages, logger);
     const isBusy = (): boolean => this.#turns.isBusy || this.isTakingOver;
+    this.#recalls = new Recalls({ ...ports, system, logger, opening: () => this.#activator.pending });
     const { projections: store, ownership } = ports;
     this.projector = new Projector({ store, ownership, edge, system, logger, isBusy, rates });
     const limits = options.residency ?? RESIDENCY_LIMITS;
@@ -176,6 +179,7 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
   stop(): void {
     for (const timer of this.#timers) timer.cancel();
     this.dirtyWalk.stop();
+    this.#recalls.stop();
   }
 
   // --- the outbox of the actor whose turn it is ---
@@ -215,6 +219,10 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
 
   lookUp(request: SendRequest): void {
     this.#await(this.#rows.lookUp(request));
+  }
+
+  recall(from: Seq, to: Seq): void {
+    this.#await(this.#recalls.recall(this.#turn().conv, from, to));
   }
 
   fetch(request: ReadRequest, seq: Seq): void {
@@ -258,14 +266,9 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
   }
 
   notActivated(cell: Cell, retryAfterMs: number): void {
+    const { edge } = this.#options;
     this.#empty(cell, (request) => {
-      refuse(
-        this.#options.edge,
-        request,
-        'unavailable',
-        'The conversation cannot be read now.',
-        retryAfterMs,
-      );
+      refuse(edge, request, 'unavailable', 'The conversation cannot be read now.', retryAfterMs);
     });
     if (this.dirtyWalk.has(cell.conv)) this.dirtyWalk.retry(cell.conv, retryAfterMs);
   }

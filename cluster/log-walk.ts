@@ -1,32 +1,36 @@
-import { lastOfBucket } from '../src/core/buckets.ts';
+import { firstOfBucket, lastOfBucket } from '../src/core/buckets.ts';
 import type { FloorRow, LogTable } from '../src/core/cluster-ports.ts';
 import type { ConversationId, Seq } from '../src/core/ids.ts';
-import type { ReadLimits } from '../src/core/ports.ts';
 import type { StoredRow } from '../src/core/rows.ts';
-import { missing } from './committed-reader.ts';
+import { messageIsSent, readU64, TS_AT } from '../src/protocol/message-frame.ts';
+import { CommittedReader, missing } from './committed-reader.ts';
 
-/** Enough of the log's end to fill an actor's deduplication window. */
+/** An actor starts from at least so many of the log's last rows, if there are so many; … */
+export const TAIL_ROWS_MIN = 128;
+/** … from all of the last while before the newest, since rows of members may lag behind the log; … */
+const TAIL_MS_MIN = 30_000;
+/** … and, from so many or fewer, back to a message, which inboxes show. */
 export const TAIL_ROWS_MAX = 1_024;
-const PER_READ: ReadLimits = { rowsMax: TAIL_ROWS_MAX, bytesMax: 1024 * 1024 };
+const READ_BYTES_MAX = 1024 * 1024;
 
 /** What a walk to the end of the log found. */
 export interface Walk {
   /** The last seq of the contiguous prefix; the committed one when there is none behind it. */
   readonly last: Seq;
-  /** The prefix's last rows, the highest fence per seq: all from seq 1, or TAIL_ROWS_MAX of them. */
+  /** The prefix's last rows, the highest fence per seq: all from seq 1, or as many as an actor starts from. */
   readonly tail: readonly StoredRow[];
   /** Of the prefix, the rows that no row names as committed: the highest fence per seq, up to `last`. */
   readonly uncertain: readonly StoredRow[];
-  /** The highest committed seq that any row names, or that was known. */
+  /** The highest committed seq that any row read names, or that was known. */
   readonly c: Seq;
-  /** The highest fence seen, void rows and those behind a hole included. */
+  /** The highest fence of the rows read, void rows and those behind a hole included. */
   readonly fenceMax: number;
 }
 
 /**
- * Reads the log to its end, from so far before `committed` that an actor can start from what is read: rows that the
- * floor voids are ignored, of a seq the highest fence counts, and the contiguous prefix is kept. Fences may fall
- * along the seqs (a rewrite half done): that is no hole. A bucket is looked into only when the one before is full.
+ * Reads the log's end, bucket by bucket while they are full, from the one of `committed` on; each from its end down to
+ * a row that is committed, below which none is missing. Rows that the floor voids are ignored, of a seq the highest
+ * fence counts, and the contiguous prefix is kept. Fences may fall along the seqs (a rewrite half done): no hole.
  */
 export async function walkLog(
   table: LogTable,
@@ -34,38 +38,84 @@ export async function walkLog(
   committed: Seq,
   floor: FloorRow | undefined,
 ): Promise<Walk> {
-  const from = Math.max(1, committed - TAIL_ROWS_MAX + 1);
   let prefix: StoredRow[] = [];
-  let last = from - 1;
+  let last = firstOfBucket(Math.max(1, committed)) - 1;
   let c = committed;
   let fenceMax = 0;
-  for (let at = from; ; ) {
-    const to = lastOfBucket(at);
-    const { rows, more } = await table.rows(conv, at, to, PER_READ);
-    for (const row of rows) {
+  for (;;) {
+    const to = lastOfBucket(last + 1);
+    const end = await endOf(table, conv, last + 1, to, c);
+    const lowest = end.rows[0]?.seq ?? 0;
+    if (!end.isWhole) [prefix, last] = [[], lowest - 1];
+    c = end.c;
+    for (const row of end.rows) {
       fenceMax = Math.max(fenceMax, row.fence);
-      c = Math.max(c, row.c);
       if (isVoid(row, floor) || row.seq !== last + 1) continue;
-      // Fences fall per seq: the first row of a seq that is not void counts.
       prefix.push(row);
       last++;
     }
-    prefix = needed(prefix, c);
-    if (more) at = (rows.at(-1) as StoredRow).seq + 1;
-    else if (last < to) break;
-    else at = to + 1;
+    if (last < to) break;
   }
-  if (last < committed) throw missing(conv, last + 1);
+  if (last < c) throw missing(conv, last + 1);
   const uncertain = prefix.filter((row) => row.seq > c);
-  return { last, tail: prefix.slice(-TAIL_ROWS_MAX), uncertain, c, fenceMax };
+  return { last, tail: await tailOf(table, conv, prefix, last), uncertain, c, fenceMax };
 }
 
-/** Without the rows that are committed and too far back to be of the tail. */
-function needed(prefix: StoredRow[], c: Seq): StoredRow[] {
-  const excess = prefix.length - TAIL_ROWS_MAX;
-  if (excess <= 0) return prefix;
-  const certain = prefix.findIndex((row) => row.seq > c);
-  return prefix.slice(certain < 0 ? excess : Math.min(excess, certain));
+interface BucketEnd {
+  /** Seqs rising, of a seq the highest fence first. */
+  readonly rows: readonly StoredRow[];
+  /** Whether there are no rows below them. */
+  readonly isWhole: boolean;
+  readonly c: Seq;
+}
+
+/** The rows from … to of a bucket, from its end down to one that is committed. */
+async function endOf(
+  table: LogTable,
+  conv: ConversationId,
+  from: Seq,
+  to: Seq,
+  committed: Seq,
+): Promise<BucketEnd> {
+  const limits = { rowsMax: TAIL_ROWS_MIN, bytesMax: READ_BYTES_MAX };
+  const falling: StoredRow[] = [];
+  let c = committed;
+  let isWhole = false;
+  for (let at = to; !isWhole && at >= from && (falling.length === 0 || at >= c); ) {
+    const { rows, more } = await table.rowsBackward(conv, from, at, limits);
+    for (const row of rows) c = Math.max(c, row.c);
+    falling.push(...rows);
+    isWhole = !more;
+    at = (rows.at(-1)?.seq ?? from) - 1;
+  }
+  // A stable sort: the fences of a seq stay in their order.
+  return { rows: falling.sort((a, b) => a.seq - b.seq), isWhole, c };
+}
+
+/** The rows up to `last` that an actor starts from: what the prefix has of them, and those before it. */
+async function tailOf(
+  table: LogTable,
+  conv: ConversationId,
+  prefix: readonly StoredRow[],
+  last: Seq,
+): Promise<StoredRow[]> {
+  const reader = new CommittedReader(table);
+  let tail = prefix.slice(-TAIL_ROWS_MAX);
+  for (let first = last - tail.length + 1; first > 1 && !isEnough(tail); first = last - tail.length + 1) {
+    const rowsMax = Math.min(TAIL_ROWS_MAX - tail.length, Math.max(TAIL_ROWS_MIN, tail.length));
+    const limits = { rowsMax, bytesMax: READ_BYTES_MAX };
+    tail = [...(await reader.read(conv, 1, first - 1, true, limits)), ...tail];
+  }
+  return tail;
+}
+
+function isEnough(tail: readonly StoredRow[]): boolean {
+  const [first] = tail;
+  if (first === undefined || tail.length < TAIL_ROWS_MIN) return false;
+  if (tail.length >= TAIL_ROWS_MAX) return true;
+  const newest = tail.at(-1) as StoredRow;
+  const isLongAgo = readU64(first.env, TS_AT) <= readU64(newest.env, TS_AT) - TAIL_MS_MIN;
+  return isLongAgo && tail.some(({ env }) => messageIsSent(env));
 }
 
 function isVoid(row: StoredRow, floor: FloorRow | undefined): boolean {

@@ -25,8 +25,6 @@ export interface NodeRingControlOptions {
 }
 
 const DONE: RingAnswer = { t: 'done' };
-/** A node beats every second: after so many ms without, it may be called silent. */
-const SILENT_MS_MIN = 2_500;
 const ORDER: readonly RingNodeState[] = ['live', 'draining', 'silent', 'dead'];
 
 /** The ring as a node sees it in the leases, and what an operator may do about it. */
@@ -82,7 +80,7 @@ export class NodeRingControl implements RingControl {
     if (row === undefined) return this.#notLive(node, row);
     if (row.state === 'live') {
       // Only for the heartbeat that was seen to stand still: one that beats meanwhile stays.
-      if (watcher.get(node)?.hb !== row.hb || watcher.beatAgeMs(node) < SILENT_MS_MIN) {
+      if (watcher.get(node)?.hb !== row.hb || !watcher.isSilent(node)) {
         return { t: 'refused', message: `${node} is alive: drain and stop it, it needs no forgetting then` };
       }
       const killed = await leases.markDead(node, row.hb);
@@ -99,7 +97,7 @@ export class NodeRingControl implements RingControl {
     const beatAgeMs = this.#o.watcher.beatAgeMs(node);
     let state: RingNodeState = 'live';
     if (!isLive) state = 'dead';
-    else if (beatAgeMs >= SILENT_MS_MIN) state = 'silent';
+    else if (this.#o.watcher.isSilent(node)) state = 'silent';
     else if (row.draining) state = 'draining';
     return { node, state, beatAgeMs, addr, partitions, ...load, walked };
   }

@@ -1,7 +1,10 @@
 import type { Completion } from '../src/core/actor.ts';
-import type { Seq } from '../src/core/ids.ts';
-import type { Logger, MessageStore } from '../src/core/ports.ts';
+import type { ConversationId, Seq } from '../src/core/ids.ts';
+import type { Logger, MessageStore, ReadLimits } from '../src/core/ports.ts';
 import type { ReadRequest, SendRequest } from '../src/core/requests.ts';
+import type { StoredRow } from '../src/core/rows.ts';
+
+const PER_READ: ReadLimits = { rowsMax: 1_024, bytesMax: 4 * 1024 * 1024 };
 
 /** What actors look up in the store; a read that fails completes too, as unavailable. */
 export class RowReads {
@@ -33,4 +36,17 @@ export class RowReads {
       return { t: 'fetched', request, row: undefined };
     }
   }
+}
+
+/** All rows of from … to, committed ones, however many bytes they are. */
+export async function readRows(
+  messages: MessageStore,
+  conv: ConversationId,
+  from: Seq,
+  to: Seq,
+): Promise<StoredRow[]> {
+  const rows: StoredRow[] = [];
+  while (from + rows.length <= to)
+    rows.push(...(await messages.read(conv, from + rows.length, to, false, PER_READ)));
+  return rows;
 }

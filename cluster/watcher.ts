@@ -6,6 +6,8 @@ import type { Logger, System, Timer } from '../src/core/ports.ts';
 const READS_PER_TIMEOUT = 16;
 /** A silence counts only when seen by so many successful reads, none failed between. */
 const READS_MIN = 3;
+/** A node beats every second: after so many ms without, it is called silent. */
+const SILENT_MS_MIN = 2_500;
 
 interface Seen {
   row: LeaseRow;
@@ -29,6 +31,7 @@ export class Watcher {
   #timer: Timer | undefined;
   #reading = false;
   #listeners: (() => void)[] = [];
+  #waiting: (() => void)[] = [];
 
   constructor(table: LeaseTable, timeoutMs: number, system: System, logger: Logger) {
     this.#table = table;
@@ -77,6 +80,16 @@ export class Watcher {
     return seen === undefined ? 0 : Math.round(seen.until - seen.since);
   }
 
+  /** Whether it has missed a heartbeat or two: it may be about to be suspected. */
+  isSilent(node: NodeId): boolean {
+    return this.beatAgeMs(node) >= SILENT_MS_MIN;
+  }
+
+  /** Resolves after the next look, and after one that failed. */
+  nextLook(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
   /** One read of all leases. */
   async look(): Promise<void> {
     if (this.#reading) return;
@@ -90,6 +103,7 @@ export class Watcher {
       this.#logger.warn({ err: error }, 'the leases could not be read');
     }
     this.#reading = false;
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   #note(row: LeaseRow, started: number): void {

@@ -24,6 +24,8 @@ export const PEER_BOUNDS = {
   /** Unanswered requests of an edge, over all owners. */
   requestsMax: 65_536,
   requestBytesMax: 128 * 1024 * 1024,
+  /** Conversations of which an edge knows the highest seq acknowledged. */
+  headsSeenMax: 65_536,
   requestDeadlineMs: 8_000,
   /** A request goes out again when nothing shows that it arrived; after the longer time, in any case. */
   resendAfterMs: 1_000,

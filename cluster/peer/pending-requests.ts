@@ -1,6 +1,7 @@
-import type { ConversationId, NodeId } from '../../src/core/ids.ts';
+import type { ConversationId, NodeId, Seq } from '../../src/core/ids.ts';
 import type { NodeRequest } from '../../src/core/requests.ts';
 import type { PeerBounds } from './bounds.ts';
+import { SeenHeads } from './seen-heads.ts';
 
 /** A request that its owner has not answered. */
 export class Pending {
@@ -14,13 +15,16 @@ export class Pending {
   flow = 0;
   seq = 0;
   redirects = 0;
+  /** The highest seq that was acknowledged before it came. */
+  readonly after: Seq;
   /** The lowest ordinal of its session's sends before it that was refused since it was sent: no base may be higher. */
   baseMax = Number.POSITIVE_INFINITY;
 
-  constructor(ticket: number, request: NodeRequest, owner: NodeId, now: number) {
+  constructor(ticket: number, request: NodeRequest, owner: NodeId, now: number, after: Seq) {
     this.ticket = ticket;
     this.request = request;
     this.owner = owner;
+    this.after = after;
     this.submittedAt = now;
     this.sentAt = now;
   }
@@ -46,18 +50,20 @@ export class Pending {
   }
 }
 
-type Bounds = Pick<PeerBounds, 'requestsMax' | 'requestBytesMax'>;
+type Bounds = Pick<PeerBounds, 'requestsMax' | 'requestBytesMax' | 'headsSeenMax'>;
 
 /** The unanswered requests of an edge, in the order in which they came. */
 export class PendingRequests {
   readonly #bounds: Bounds;
   readonly #byTicket = new Map<number, Pending>();
   readonly #byConv = new Map<ConversationId, Pending[]>();
+  readonly #heads: SeenHeads;
   #lastTicket = 0;
   #bytes = 0;
 
   constructor(bounds: Bounds) {
     this.#bounds = bounds;
+    this.#heads = new SeenHeads(bounds.headsSeenMax);
   }
 
   get size(): number {
@@ -68,7 +74,9 @@ export class PendingRequests {
   add(request: NodeRequest, owner: NodeId, now: number): Pending | undefined {
     const { requestsMax, requestBytesMax } = this.#bounds;
     if (this.#byTicket.size >= requestsMax || this.#bytes + request.bytes > requestBytesMax) return undefined;
-    const pending = new Pending(++this.#lastTicket, request, owner, now);
+    // A copy that the client itself sent before may be anywhere.
+    const after = request.t === 'send' && !request.retry ? this.#heads.of(request.conv) : 0;
+    const pending = new Pending(++this.#lastTicket, request, owner, now, after);
     this.#byTicket.set(pending.ticket, pending);
     this.#bytes += request.bytes;
     const others = this.#byConv.get(request.conv);
@@ -79,6 +87,16 @@ export class PendingRequests {
 
   get(ticket: number): Pending | undefined {
     return this.#byTicket.get(ticket);
+  }
+
+  /** The last one of the conversation. */
+  lastOf(conv: ConversationId): Pending | undefined {
+    return this.#byConv.get(conv)?.at(-1);
+  }
+
+  acked(pending: Pending, seq: Seq): void {
+    this.#heads.note(pending.request.conv, seq);
+    this.remove(pending);
   }
 
   remove(pending: Pending): void {

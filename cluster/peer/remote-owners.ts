@@ -112,6 +112,7 @@ export class RemoteOwners implements OwnerLink, LinkListener {
       );
       return;
     }
+    const before = this.#pending.lastOf(request.conv);
     const pending = this.#pending.add(request, owner, system.monotonic());
     if (pending === undefined) {
       refuse(
@@ -123,7 +124,10 @@ export class RemoteOwners implements OwnerLink, LinkListener {
       );
       return;
     }
-    this.#send(pending, owner, false, request.t === 'send' ? request.base : 0);
+    // It must not pass by those before it: they go to a new owner first, or are to be sent soon, and it behind them.
+    if (before !== undefined && before.owner !== owner) this.#sendConversation(request.conv);
+    else if (before?.flow === 0) pending.sentAt = before.sentAt;
+    else this.#send(pending, owner, false, request.t === 'send' ? request.base : 0);
   }
 
   /** A session of the user has registered; its inbox is read after this call. */
@@ -244,6 +248,7 @@ export class RemoteOwners implements OwnerLink, LinkListener {
       return true;
     }
     if (answer.t === 'error' && ERRORS[answer.code].retryable) this.#pending.refused(pending);
+    else if (answer.t === 'ack') this.#pending.acked(pending, answer.seq);
     else this.#pending.remove(pending);
     this.#options.edge.answer(pending.request, answer);
     return true;
@@ -268,7 +273,7 @@ export class RemoteOwners implements OwnerLink, LinkListener {
     pending.sentAt = this.#options.system.monotonic();
     pending.flow = 0;
     if (link === undefined) return; // at its next re-send, then
-    writeRequest(link, pending.request, pending.ticket, isResend, base);
+    writeRequest(link, pending.request, pending.ticket, isResend, base, pending.after);
     pending.flow = link.flow;
     pending.seq = link.openSeq;
     if (isResend) this.#options.metrics.counts.requestsResent++;

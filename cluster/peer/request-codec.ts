@@ -5,13 +5,13 @@
  *   0 u8 0x01          5 u8 zero ×3       24 u32 id          36 16 B conv
  *   1 u8 flags         8 u64 ticket       28 u32 ordinal     52 16 B cmid
  *   2 u8 kind bytes   16 u64 session      32 u32 base        68 u32 bytes (for the mailbox's bound)
- *   3 u8 user bytes                                          72 user, device, kind, body
- *   4 u8 device bytes
+ *   3 u8 user bytes                                          72 u64 after
+ *   4 u8 device bytes                                        80 user, device, kind, body
  * With FLAG_MENTIONS a u16 and so many bytes stand between kind and body: the names, with NUL between them.
  * The other requests are arrays: ticket, flags, t, session, id, conv, user, device, bytes, then their own fields.
  */
 import { Buffer } from 'node:buffer';
-import { isName, uuidFromBytes, uuidToBytes } from '../../src/core/ids.ts';
+import { isName, type Seq, uuidFromBytes, uuidToBytes } from '../../src/core/ids.ts';
 import type {
   CreateRequest,
   MemberChange,
@@ -45,21 +45,22 @@ export interface Ticketed {
 }
 export type RemoteRequest = NodeRequest & Ticketed;
 
-const SEND_HEADER_BYTES = 72;
+const SEND_HEADER_BYTES = 80;
 const FLAG_TEXT = 1;
 const FLAG_RETRY = 2;
 const FLAG_RESEND = 4;
 const FLAG_MENTIONS = 8;
 
-/** `base` goes in the place of the request's own: a re-send has a later one. */
+/** `base` and `after` go in the place of the request's own: a re-send has a later base. */
 export function writeRequest(
   sink: FrameSink,
   request: NodeRequest,
   ticket: number,
   isResend: boolean,
   base: number,
+  after: Seq,
 ): void {
-  if (request.t === 'send') writeSend(sink, request, ticket, isResend, base);
+  if (request.t === 'send') writeSend(sink, request, ticket, isResend, base, after);
   else {
     const { t, session, id, conv, user, device, bytes } = request;
     const flags = isResend ? FLAG_RESEND : 0;
@@ -74,6 +75,7 @@ function writeSend(
   ticket: number,
   isResend: boolean,
   base: number,
+  after: Seq,
 ): void {
   const { user, device, body } = request;
   const kindBytes = request.kind === 'text' ? 0 : Buffer.byteLength(request.kind);
@@ -101,6 +103,7 @@ function writeSend(
   uuidToBytes(request.conv, bytes, at + 36);
   uuidToBytes(request.cmid, bytes, at + 52);
   writeU32(bytes, at + 68, request.bytes);
+  writeU64(bytes, at + 72, after);
   writeAscii(bytes, at + SEND_HEADER_BYTES, user);
   writeAscii(bytes, at + SEND_HEADER_BYTES + user.length, device);
   if (kindBytes > 0) bytes.set(Buffer.from(request.kind), at + namesAt - kindBytes);
@@ -152,6 +155,7 @@ export function readSend(
     retry: (flags & FLAG_RETRY) !== 0,
     ordinal: readU32(bytes, start + 28),
     base: readU32(bytes, start + 32),
+    after: readU64(bytes, start + 72),
     ticket: readU64(bytes, start + 8),
     isResend: (flags & FLAG_RESEND) !== 0,
   };

@@ -52,6 +52,8 @@ export interface Outbox {
   whenWritten(request: PrefsRequest): void;
   /** Looks an id up among those that left the window; completes as `lookedUp`. */
   lookUp(request: SendRequest): void;
+  /** Asks, as soon as nothing urgent is under way, for committed rows; completes as `recalled`. */
+  recall(from: Seq, to: Seq): void;
   /** Asks for one committed row; completes as `fetched`. */
   fetch(request: ReadRequest, seq: Seq): void;
   /** The actor has nothing worth keeping in memory. */
@@ -62,7 +64,16 @@ export interface Outbox {
 export type Completion =
   | { readonly t: 'appended'; readonly batch: AppendBatch; readonly outcome: AppendOutcome }
   | { readonly t: 'lookedUp'; readonly request: SendRequest; readonly outcome: LookUpOutcome }
+  | Recalled
   | { readonly t: 'fetched'; readonly request: ReadRequest; readonly row: StoredRow | undefined };
+
+/** Rows from … to; undefined: they could not be read. */
+export interface Recalled {
+  readonly t: 'recalled';
+  readonly from: Seq;
+  readonly to: Seq;
+  readonly rows: readonly LogEvent[] | undefined;
+}
 
 /**
  * committed: durable, and the fence still ours. fenced: another term owns the conversation. unavailable:
@@ -117,7 +128,7 @@ export interface Activation {
   readonly conversation: ConversationRow | undefined;
   readonly members: readonly MemberRow[];
   readonly head: Seq;
-  /** The last committed rows, seqs rising up to head: at most the window's 1,024. */
+  /** The last committed rows, seqs rising up to head; at most the window's 1,024, and fewer after a take-over. */
   readonly tail: readonly LogEvent[];
   /** Rows of events that the member rows don't reflect yet: membership, settings, mentions; seqs rising. */
   readonly unprojected: readonly LogEvent[];

@@ -34,6 +34,8 @@ export interface SendRequest extends RequestBase {
   readonly ordinal: number;
   /** … and the lowest of those still unanswered when it was sent. */
   readonly base: number;
+  /** If an earlier copy was committed, then behind this seq; 0: nothing is known. */
+  readonly after: Seq;
 }
 
 export type ConversationKind = 'direct' | 'group' | 'supergroup';

@@ -72,6 +72,7 @@ export function sendRequest(
     retry: frame.retry,
     ordinal: place.ordinal,
     base: place.base,
+    after: 0,
   };
 }
 

@@ -79,6 +79,10 @@ export function encodeMessage(fields: MessageFields): Uint8Array {
 export function messageConv(frame: Uint8Array): ConversationId {
   return uuidFromBytes(frame, 8);
 }
+/** Whether a device sent it: an event of the server's own has no cmid. */
+export function messageIsSent(frame: Uint8Array): boolean {
+  return ((frame[1] as number) & FLAG_CMID) !== 0;
+}
 export function messageCmid(frame: Uint8Array): string {
   return ((frame[1] as number) & FLAG_CMID) === 0 ? '' : uuidFromBytes(frame, CMID_AT);
 }

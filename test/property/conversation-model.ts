@@ -86,6 +86,7 @@ export class Rig implements EdgeLink {
       retry,
       ordinal: 1,
       base: 1,
+      after: 0,
     } as SendRequest);
   }
 

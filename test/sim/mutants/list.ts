@@ -65,8 +65,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: ACQUIRE,
-        find: 'return this.#recover(conv, fence + 1, ownerHead);',
-        replace: 'return this.#recover(conv, fence, ownerHead);',
+        find: 'return this.#recover(conv, fence + 1, head);',
+        replace: 'return this.#recover(conv, fence, head);',
       },
     ],
   },

@@ -72,7 +72,7 @@ const RECOVERY = [
   'leases.claim',
   'log.floor',
   'log.head',
-  'log.rows',
+  'log.rowsBackward',
   'log.write',
   'log.writeFloor',
   'leases.barrier',
@@ -212,7 +212,7 @@ function recoveryOvertaken(dice: Dice): Trap[] {
     },
     { moment: { operation: 'log.floor', when: 'answered', nth: 1 }, squall: undefined, stop: undefined },
     {
-      moment: sent('log.rows', 1),
+      moment: sent('log.rowsBackward', 1),
       squall: undefined,
       stop: { does: of(dice, ['pause', 'freeze']), ms: 3_000, until },
     },

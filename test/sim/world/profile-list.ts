@@ -56,7 +56,13 @@ export const PROFILES: readonly (Profile | OwnersProfile)[] = [
       p.add(1_000, { t: 'storeLoss', ms: p.ms([3_000, 20_000]), share: 0.3 });
       p.add(at, { t: 'storeTimeouts', ms: p.ms([1_500, 3_000]), share: 0.4, lwtShare: 0.1 });
       p.ambush(at + 500, 'log.write', 'sent', 6, 'crash', [11_000, 13_000]);
-      const work = ['log.writeFloor', 'log.writeFloor', 'log.rows', 'log.floor', 'leases.claim'] as const;
+      const work = [
+        'log.writeFloor',
+        'log.writeFloor',
+        'log.rowsBackward',
+        'log.floor',
+        'leases.claim',
+      ] as const;
       for (let i = 0; i < 2; i++) {
         const does = p.of(['crash', 'freeze', 'pause'] as const);
         const when = p.of(['sent', 'answered'] as const);

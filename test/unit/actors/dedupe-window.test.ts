@@ -47,6 +47,44 @@ test('a window that begins in the middle of a log never claims to cover what it 
   assert.equal(window.coversFrom, 5_000);
 });
 
+const id = (seq: number) => ({ user: 'ann', device: 'pad', cmid: `id${seq}`, seq, ts: seq, hash: seq });
+
+test('a window that a take-over left short is filled with the rows before it, as far as there is room', () => {
+  const window = new DedupeWindow(8, 11);
+  const add = (seq: number): void => {
+    window.addTentative('ann', 'phone', `id${seq}`, seq, seq, seq);
+    window.commit();
+    window.trim(seq);
+  };
+  for (const seq of [11, 12, 13]) add(seq);
+  assert.deepEqual([window.isShort(13), new DedupeWindow(8, 1).isShort(13)], [true, false]);
+  add(14); // while the rows from 6 on are on their way
+  window.extend([6, 8, 9, 10].map(id), 6, 10); // 7 is a system event
+  window.trim(14);
+  assert.deepEqual([window.coversFrom, window.size, window.isShort(14)], [7, 7, false]);
+  assert.deepEqual(
+    [6, 8, 10].map((seq) => seqOf(window, `id${seq}`, 'ann', 'pad')),
+    [undefined, 8, 10],
+  );
+  for (const seq of [15, 16, 17]) add(seq);
+  assert.deepEqual([window.coversFrom, seqOf(window, 'id9', 'ann', 'pad')], [10, undefined]);
+  assert.deepEqual([seqOf(window, 'id10', 'ann', 'pad'), seqOf(window, 'id17')], [10, 17]);
+});
+
+test('rows that do not adjoin a window any more, or do not fit, are not taken for known', () => {
+  const window = filled(4, 9);
+  window.extend([2, 3, 4].map(id), 2, 4);
+  assert.deepEqual([window.coversFrom, window.size], [6, 4]);
+  window.extend([4, 5].map(id), 4, 5);
+  assert.deepEqual([window.coversFrom, window.size], [6, 4]);
+  const roomy = new DedupeWindow(4, 9);
+  roomy.addTentative('ann', 'phone', 'id9', 9, 9, 9);
+  roomy.extend([4, 5, 6, 7, 8].map(id), 4, 8);
+  roomy.commit();
+  assert.deepEqual([roomy.coversFrom, seqOf(roomy, 'id5', 'ann', 'pad')], [6, undefined]);
+  assert.deepEqual([seqOf(roomy, 'id6', 'ann', 'pad'), seqOf(roomy, 'id9')], [6, 9]);
+});
+
 test('what is rolled back was never there, and what was there before is found again', () => {
   const window = filled(8, 3);
   for (const [id, seq] of [

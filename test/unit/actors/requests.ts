@@ -56,6 +56,7 @@ export interface SendOptions extends Common {
   readonly ordinal?: number;
   readonly base?: number;
   readonly mentions?: readonly string[];
+  readonly after?: number;
 }
 
 let lastOrdinal = 1_000;
@@ -74,6 +75,7 @@ export function send(user: string, id: string, options: SendOptions = {}): SendR
     retry: options.retry ?? false,
     ordinal,
     base: options.base ?? ordinal,
+    after: options.after ?? 0,
   };
 }
 

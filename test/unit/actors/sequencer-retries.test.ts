@@ -34,6 +34,44 @@ test('S5.2: an unflagged repeat among the last 1,024 events gets the original ac
   assert.equal(stage.said(beyond), 'ack 1027', 'one more event, and the unflagged repeat is a new message');
 });
 
+test('S5.2: an owner that starts from a few rows looks each send up, until it has recalled the others', () => {
+  const stage = longGroup(1_500); // the creation, and bob's from seq 2 on
+  const later = new Stage({ ...stage.activation(stage.rows), tail: stage.log.slice(-128) });
+  later.log.unshift(...stage.log.slice(0, -128));
+  const bobs = (seq: number) => send('bob', cmid(0x10000 + seq - 2));
+  const [known, repeat, fresh] = [bobs(1_400), bobs(1_002), send('ann', cmid(1))];
+  later.turn(known, repeat, fresh);
+  assert.equal(later.said(known), 'ack 1400 again');
+  assert.deepEqual([later.lookUps, later.recalls], [[repeat, fresh], [[478, 1_373]]]);
+  const hash = stage.batches[1_001]?.rows[0]?.hash as number;
+  later.lookedUp({ t: 'found', hit: { seq: 1_002, ts: 5, hash } });
+  later.lookedUp({ t: 'none' });
+  later.commit();
+  assert.deepEqual([later.said(repeat), later.said(fresh)], ['ack 1002 again', 'ack 1502']);
+  later.recalled(false);
+  later.turn(send('ann', cmid(2)));
+  assert.deepEqual(later.recalls, [[479, 1_373]], 'what could not be read is asked for again');
+  later.lookedUp({ t: 'none' });
+  later.commit();
+  later.recalled();
+  const [again, next] = [bobs(600), send('ann', cmid(3))];
+  later.settle(again, next);
+  assert.deepEqual([later.said(again), later.said(next)], ['ack 600 again', 'ack 1504']);
+  assert.deepEqual([later.lookUps.length, later.recalls.length], [0, 0]);
+});
+
+test('a copy that an edge sends again needs no look-up when all that came since the first is in the window', () => {
+  const stage = longGroup(1_100);
+  const later = new Stage({ ...stage.activation(stage.rows), tail: stage.log.slice(-128) });
+  later.log.unshift(...stage.log.slice(0, -128)); // the window is from 974 on
+  const [before, behind] = [972, 973].map((after) =>
+    send('ann', cmid(after), { session: after, retry: true, after }),
+  );
+  later.settle(before as SendRequest, behind as SendRequest);
+  assert.deepEqual([later.lookUps, later.recalls], [[before], [[78, 973]]]);
+  assert.equal(later.said(behind as SendRequest), 'ack 1102');
+});
+
 test('S5.1: a flagged retry beyond the window is looked up, and gets the seq and ts that were committed', () => {
   const stage = longGroup(1_100);
   const retry = send('ann', cmid(1), { retry: true, text: 'x' });

@@ -36,6 +36,8 @@ export class Stage implements Outbox {
   readonly fetches: { readonly request: ReadRequest; readonly seq: number }[] = [];
   readonly batches: AppendBatch[] = [];
   readonly log: StoredRow[] = [];
+  /** Of rows, from … to. */
+  readonly recalls: (readonly [from: number, to: number])[] = [];
   passivations = 0;
   #inFlight: AppendBatch | undefined;
 
@@ -105,6 +107,14 @@ export class Stage implements Outbox {
     this.actor.endTurn(this.now, this);
   }
 
+  /** The rows that were asked for first come from the log, or cannot be read. */
+  recalled(isRead = true): void {
+    const [from, to] = this.recalls.shift() as Stage['recalls'][number];
+    const rows = isRead ? this.log.slice(from - 1, to) : undefined;
+    this.actor.receive({ t: 'recalled', from, to, rows }, this.now, this);
+    this.actor.endTurn(this.now, this);
+  }
+
   /** What a later actor of the conversation starts from, with small tables that were written at `version`. */
   activation(from: Stage['rows']): Activation {
     const head = this.log.length;
@@ -132,6 +142,9 @@ export class Stage implements Outbox {
 
   // --- the outbox ---
 
+  recall(from: number, to: number): void {
+    this.recalls.push([from, to]);
+  }
   append(batch: AppendBatch): void {
     assert.equal(this.#inFlight, undefined, 'one batch is in flight at a time');
     this.#inFlight = batch;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { ConversationSequencer } from '../../../actors/conversation-sequencer.ts';
 import { activate } from '../../../cluster/activation.ts';
 import type { Activation } from '../../../src/core/actor.ts';
 import type { StoredRow } from '../../../src/core/rows.ts';
@@ -111,4 +112,22 @@ test('a store that is away makes it unavailable, by its word or by its failure',
     claim: () => Promise.resolve({ t: 'owned', fence: 1 }),
   });
   await assert.rejects(activate(CONV, { ...ports, ownership }), { name: 'StoreUnavailable' });
+});
+
+test('S5.2: an actor that a take-over gave a few rows has the others recalled, and then asks the store no more', async () => {
+  const rig = new HostRig(
+    (activation) => new ConversationSequencer({ ...activation, tail: activation.tail.slice(-128) }),
+  );
+  await rig.ask(createGroup(['ann', 'bob']));
+  await fill(rig, 600, 0);
+  rig.crash();
+  rig.store.calls.length = 0;
+  const [repeat, fresh] = [send('bob', cmid(300), { text: 'x' }), send('bob', cmid(9_000), { text: 'y' })];
+  assert.deepEqual(await rig.ask(repeat, fresh), ['ack 302 again', 'ack 602']);
+  assert.equal(rig.store.calls.filter((call) => call === 'lookUp').length, 2);
+  await rig.system.advance(1_000);
+  rig.store.calls.length = 0;
+  const again = send('bob', cmid(200), { text: 'x' });
+  assert.deepEqual(await rig.ask(again), ['ack 202 again']);
+  assert.deepEqual(rig.store.calls, []);
 });

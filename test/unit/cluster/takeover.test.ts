@@ -284,13 +284,41 @@ test('a take-over reads the log once: its ids and its actor start from what the 
   const b = await successorOf(stage, a, 'b');
   const reads: string[] = [];
   const { log } = stage;
-  const rows = log.rows.bind(log);
-  log.rows = (conv, from, to, limits) => {
-    reads.push(`${from}`);
-    return rows(conv, from, to, limits);
-  };
+  for (const way of ['rows', 'rowsBackward'] as const) {
+    const read = log[way].bind(log);
+    log[way] = (conv, from, to, limits) => {
+      reads.push(way);
+      return read(conv, from, to, limits);
+    };
+  }
   assert.deepEqual(owned(await stage.wait(b.log.claim(CONV))).tail, [1, 2]);
-  assert.deepEqual(reads, ['1']);
+  assert.deepEqual(reads, ['rowsBackward']);
   const { cmid, user, device } = row(2, 'two');
   assert.equal((await stage.wait(b.log.lookUp(CONV, user, device, cmid))).t, 'found');
+});
+
+test('what is asked of a silent owner waits until it is known whether it is dead', async () => {
+  const stage = new Stage();
+  const a = await owner(stage);
+  const b = await stage.node('b');
+  a.system.kill();
+  await stage.system.advance(LEASE_MS - 500);
+  assert.equal(b.watcher.isSuspect('a'), false);
+  const askedAt = stage.system.monotonic();
+  assert.deepEqual(owned(await stage.wait(b.log.claim(CONV))), { fence: 2, recovered: true, tail: [1, 2] });
+  const ms = stage.system.monotonic() - askedAt;
+  assert.ok(ms > 100 && ms < 1_500, `${ms} ms`);
+});
+
+test('an owner that was silent and beats again keeps what it owns', async () => {
+  const stage = new Stage();
+  const a = await owner(stage);
+  const b = await stage.node('b');
+  a.system.pause();
+  await stage.system.advance(LEASE_MS - 1_000);
+  assert.equal(b.watcher.isSilent('a'), true);
+  const claim = b.log.claim(CONV);
+  await stage.system.advance(100);
+  a.system.wake();
+  assert.deepEqual(await stage.wait(claim), { t: 'notOwner', owner: 'a' });
 });

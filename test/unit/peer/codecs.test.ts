@@ -76,6 +76,7 @@ const send = record({
   retry: fc.boolean(),
   ordinal: u32,
   base: u32,
+  after: count,
 });
 const change: fc.Arbitrary<MemberChange | undefined> = fc.oneof(
   fc.constant(undefined),
@@ -177,10 +178,11 @@ const entry: fc.Arbitrary<Entry> = record({
 
 test('every request comes out as it went in', () => {
   fc.assert(
-    fc.property(send, count, fc.boolean(), u32, (request, ticket, isResend, lowest) => {
-      const frame = written((sink) => writeRequest(sink, request, ticket, isResend, lowest));
+    fc.property(send, count, fc.boolean(), u32, count, (request, ticket, isResend, lowest, after) => {
+      const frame = written((sink) => writeRequest(sink, request, ticket, isResend, lowest, after));
       assert.equal(frame.type, FRAME.send);
-      const expected = { ...request, retry: request.retry || isResend, base: lowest, ticket, isResend };
+      const place = { base: lowest, after };
+      const expected = { ...request, retry: request.retry || isResend, ...place, ticket, isResend };
       assert.deepEqual(
         frame.read((...at) => readSend(EDGE, ...at)),
         expected,
@@ -189,7 +191,7 @@ test('every request comes out as it went in', () => {
   );
   fc.assert(
     fc.property(other, count, fc.boolean(), (request, ticket, isResend) => {
-      const frame = written((sink) => writeRequest(sink, request, ticket, isResend, 0));
+      const frame = written((sink) => writeRequest(sink, request, ticket, isResend, 0, 0));
       assert.equal(frame.type, FRAME.request);
       assert.deepEqual(
         frame.read((...at) => readRequest(EDGE, ...at)),
@@ -321,8 +323,8 @@ test('frames cut short or with other bytes in them are refused or read, and noth
     (...at) => readState(EDGE, ...at),
   ];
   const frame = fc.oneof(
-    send.map((request) => written((sink) => writeRequest(sink, request, 1, false, 1))),
-    other.map((request) => written((sink) => writeRequest(sink, request, 1, false, 1))),
+    send.map((request) => written((sink) => writeRequest(sink, request, 1, false, 1, 1))),
+    other.map((request) => written((sink) => writeRequest(sink, request, 1, false, 1, 1))),
     answer.map((given) => written((sink) => writeAnswer(sink, 1, given))),
     entry.map((shown) => written((sink) => writeEntry(sink, { t: 'conversation', user: 'u', entry: shown }))),
     users.map((all) => written((sink) => writeResync(sink, all))),

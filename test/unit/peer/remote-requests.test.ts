@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { SendRequest } from '../../../src/core/requests.ts';
 import { cmid, CONV, createGroup, history, members, read, send } from '../actors/requests.ts';
+import { SeenHeads } from '../../../cluster/peer/seen-heads.ts';
 import { inShort } from '../actors/stage.ts';
 import { OwnerNode } from './owner-node.ts';
 import { isData, withGroup, world } from './peer-world.ts';
@@ -61,6 +62,42 @@ test('a request whose packet is lost for good goes again in order, and counts on
   assert.ok(a.metrics.counts.requestsResent >= 2);
   const resent = owner.taken.filter((request) => request.t === 'send' && request.retry);
   assert.ok(resent.length >= 2, 'flagged as retries');
+});
+
+test('with a send goes the highest seq acknowledged before it came; of what its client sent before nothing is known', async () => {
+  const { a, system, ann, owner } = await withGroup();
+  const ask = async (id: number, ordinal: number, retry = false): Promise<void> => {
+    a.ask(send('ann', cmid(900_000 + id), { session: ann.number, ordinal, retry }));
+    await system.advance(300);
+  };
+  await ask(1, 1);
+  await ask(2, 2);
+  await ask(3, 3, true);
+  owner.deaf = true;
+  await ask(4, 4);
+  owner.deaf = false;
+  await system.advance(4_000); // it is sent again
+  const sends = owner.taken.filter((request) => request.t === 'send').slice(-5);
+  assert.deepEqual(
+    sends.map(({ retry, after }) => [retry, after]),
+    [
+      [false, 0],
+      [false, 2],
+      [true, 0],
+      [false, 4],
+      [true, 4],
+    ],
+  );
+});
+
+test('an edge remembers the highest seqs of so many conversations', () => {
+  const heads = new SeenHeads(2);
+  heads.note('x', 5);
+  heads.note('x', 4);
+  heads.note('y', 1);
+  assert.deepEqual([heads.of('x'), heads.of('y'), heads.of('z')], [5, 1, 0]);
+  heads.note('z', 9);
+  assert.deepEqual([heads.of('x'), heads.of('y'), heads.of('z')], [0, 1, 9]);
 });
 
 test('while the bus is down requests are refused at once; what was under way goes on when it is back', async () => {

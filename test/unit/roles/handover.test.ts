@@ -138,7 +138,16 @@ test('a conversation whose ids cannot be indexed for now stays and is served', a
   await world.checkLog(conv, a.acked);
 });
 
-for (const operation of ['owner', 'release', 'writeDedup', 'barrier', 'rows', 'floor', 'write', 'claim'])
+for (const operation of [
+  'owner',
+  'release',
+  'writeDedup',
+  'barrier',
+  'rowsBackward',
+  'floor',
+  'write',
+  'claim',
+])
   test(`the store is away for ${operation} during a hand-over: all goes on afterwards`, async () => {
     const all = await pair();
     const { world, conv, from, a, bob } = all;

@@ -62,7 +62,7 @@ test('a trap strikes once, at the nth moment of its kind, and spares whom it is 
   traps.sent('s2', 'log.write');
   traps.sent('s1', 'log.write');
   traps.answered('s2', 'log.write');
-  traps.sent('s2', 'log.rows');
+  traps.sent('s2', 'log.rowsBackward');
   assert.deepEqual(struck, []);
   traps.sent('s3', 'log.write');
   traps.sent('s3', 'log.write');

@@ -1,0 +1,27 @@
+import type { ConversationId, Seq } from '../../src/core/ids.ts';
+
+/** The highest seq of each conversation that an edge has seen acknowledged: what it sends from then on comes behind it. */
+export class SeenHeads {
+  /** Those acknowledged first are first. */
+  readonly #heads = new Map<ConversationId, Seq>();
+  readonly #max: number;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** 0: none was seen, or it is forgotten. */
+  of(conv: ConversationId): Seq {
+    return this.#heads.get(conv) ?? 0;
+  }
+
+  note(conv: ConversationId, seq: Seq): void {
+    const known = this.#heads.get(conv);
+    if (known === undefined && this.#heads.size >= this.#max)
+      for (const oldest of this.#heads.keys()) {
+        this.#heads.delete(oldest);
+        break;
+      }
+    if (known === undefined || seq > known) this.#heads.set(conv, seq);
+  }
+}
