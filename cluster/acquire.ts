@@ -41,6 +41,8 @@ export interface AcquireOptions {
   readonly log: LogTable;
   readonly watcher: Watcher;
   readonly barrier: Barrier;
+  /** Whether it is for this node to mark a silent one dead before others do; if not given, it is. */
+  readonly buriesFirst?: (node: NodeId) => boolean;
   /** Where no node ever hands anything over there are none. */
   readonly offers?: Offers;
   /** Conversations taken over and recovered are counted in it. */
@@ -112,7 +114,7 @@ export class Acquirer {
     if (lease?.state === 'live' && !watcher.isSuspect(owner)) {
       if (!watcher.isSilent(owner)) return { t: 'notOwner', owner };
       // Whoever asks here takes it for dead: this node sees that soon, or hears it beat.
-      await watcher.nextLook();
+      while (watcher.isSilent(owner) && !watcher.isSuspect(owner)) await watcher.nextLook();
       return undefined;
     }
     if (!(await this.bury(owner))) return undefined;
@@ -196,9 +198,13 @@ export class Acquirer {
 
   async #bury(node: NodeId): Promise<boolean> {
     const { leases, watcher } = this.#o;
-    const row = await leases.node(node);
+    // All suspect it at once, and would stand in one another's way: the others follow the first.
+    if (watcher.isSuspect(node) && !(this.#o.buriesFirst?.(node) ?? true)) await watcher.nextLook();
+    const seen = watcher.get(node);
+    const isKnown = seen?.state === 'dead' || watcher.isSuspect(node);
+    const row = isKnown ? seen : await leases.node(node);
+    if (row?.state === 'live' && !watcher.isSuspect(node)) return false;
     // A live node is killed only for the very heartbeat of whose silence it is suspected.
-    if (row?.state === 'live' && !(watcher.isSuspect(node) && watcher.get(node)?.hb === row.hb)) return false;
     const buried =
       row === undefined
         ? await leases.insertDead(node)

@@ -2,8 +2,10 @@ import type { LeaseRow, LeaseTable } from '../src/core/cluster-ports.ts';
 import type { NodeId } from '../src/core/ids.ts';
 import type { Logger, System, Timer } from '../src/core/ports.ts';
 
-/** Reads per lease timeout. */
+/** Reads per lease timeout, … */
 const READS_PER_TIMEOUT = 16;
+/** … and while a node is silent: all see its death at about the same time, and soon. */
+const READS_PER_SILENT_TIMEOUT = 40;
 /** A silence counts only when seen by so many successful reads, none failed between. */
 const READS_MIN = 3;
 /** A node beats every second: after so many ms without, it is called silent. */
@@ -29,6 +31,7 @@ export class Watcher {
   readonly #timeoutMs: number;
   readonly #seen = new Map<NodeId, Seen>();
   #timer: Timer | undefined;
+  #soon: Timer | undefined;
   #reading = false;
   #listeners: (() => void)[] = [];
   #waiting: (() => void)[] = [];
@@ -47,6 +50,8 @@ export class Watcher {
 
   stop(): void {
     this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#soon?.cancel();
   }
 
   /** Called after each successful read. */
@@ -80,12 +85,12 @@ export class Watcher {
     return seen === undefined ? 0 : Math.round(seen.until - seen.since);
   }
 
-  /** Whether it has missed a heartbeat or two: it may be about to be suspected. */
+  /** Whether it has missed a heartbeat or two: it may be about to be suspected. Not of what a failed read left open. */
   isSilent(node: NodeId): boolean {
-    return this.beatAgeMs(node) >= SILENT_MS_MIN;
+    return this.#seen.get(node)?.reads !== 0 && this.beatAgeMs(node) >= SILENT_MS_MIN;
   }
 
-  /** Resolves after the next look, and after one that failed. */
+  /** Resolves after the next look that begins, and after one that failed. */
   nextLook(): Promise<void> {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
@@ -94,6 +99,7 @@ export class Watcher {
   async look(): Promise<void> {
     if (this.#reading) return;
     this.#reading = true;
+    const waiting = this.#waiting.splice(0);
     const started = this.#system.monotonic();
     try {
       for (const row of await this.#table.nodes()) this.#note(row, started);
@@ -103,7 +109,16 @@ export class Watcher {
       this.#logger.warn({ err: error }, 'the leases could not be read');
     }
     this.#reading = false;
-    for (const resolve of this.#waiting.splice(0)) resolve();
+    for (const resolve of waiting) resolve();
+    if (this.rows.some(({ node, state }) => state === 'live' && this.isSilent(node))) this.#lookSoon();
+  }
+
+  #lookSoon(): void {
+    if (this.#timer !== undefined && this.#soon === undefined)
+      this.#soon = this.#system.after(this.#timeoutMs / READS_PER_SILENT_TIMEOUT, () => {
+        this.#soon = undefined;
+        void this.look();
+      });
   }
 
   #note(row: LeaseRow, started: number): void {

@@ -95,7 +95,9 @@ export class SequencerTerm {
     const shared = { leases, log, barrier };
     const { counts } = cluster;
     const offers = new Offers(system);
-    this.#acquirer = new Acquirer({ ...shared, counts, offers, me: this.node, watcher: this.#watcher });
+    const buriesFirst = (node: NodeId): boolean => this.#ring.ownerOf(node) === this.node;
+    const watcher = this.#watcher;
+    this.#acquirer = new Acquirer({ ...shared, counts, offers, buriesFirst, watcher, me: this.node });
     this.#dedup = new DedupIndexer(log, reader, system, logger);
     const committed = new CommittedLog({
       ...shared,

@@ -70,6 +70,7 @@ export class Node {
   readonly watcher: Watcher;
   readonly acquirer: Acquirer;
   readonly log: CommittedLog;
+  buriesFirst = true;
 
   constructor(stage: Stage, node: string) {
     const { leases, log } = stage;
@@ -89,7 +90,9 @@ export class Node {
     this.watcher = new Watcher(leases, LEASE_MS, system, SILENT);
     const barrier = new Barrier(leases, this.term, system);
     const counts = { takeovers: 0 };
-    this.acquirer = new Acquirer({ me: node, leases, log, watcher: this.watcher, barrier, counts });
+    const { watcher } = this;
+    const buriesFirst = (): boolean => this.buriesFirst;
+    this.acquirer = new Acquirer({ me: node, leases, log, watcher, barrier, buriesFirst, counts });
     const reader = new CommittedReader(log);
     const dirty = new DirtyMarks(leases, node, system);
     const dedup = new DedupIndexer(log, reader, system, SILENT);
