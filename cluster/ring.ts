@@ -45,8 +45,19 @@ export class Ring {
   }
 }
 
-/** Of the nodes that live, those who are to own: all but the draining ones, unless that would be nobody. */
+/** A node that comes to others owns nothing before so many heartbeats: the lease timeout and the take-overs behind it … */
+const BEATS_MIN = 6;
+/** … unless it is hardly younger than the eldest: nodes that start together share from the start. */
+const YOUNGER_MAX = 4;
+
+/**
+ * Of the nodes that live, those who are to own: all but the draining ones and those who have just come, unless that
+ * would be nobody. A node that died and was started again would else be given what others are about to take over.
+ */
 export function ringNodes(live: readonly LeaseRow[]): NodeId[] {
   const staying = live.filter((row) => !row.draining);
-  return (staying.length > 0 ? staying : live).map((row) => row.node);
+  const candidates = staying.length > 0 ? staying : live;
+  const eldest = Math.max(...candidates.map((row) => row.hb));
+  const beatsMin = Math.min(BEATS_MIN, eldest - YOUNGER_MAX);
+  return candidates.filter((row) => row.hb >= beatsMin).map((row) => row.node);
 }

@@ -148,6 +148,8 @@ async function idInTheEnd(process: NodeProcess): Promise<string | undefined> {
 /** Something that all need goes, and comes back: nobody may die of it, and what waited goes on. */
 async function outage(scene: Scene, begin: () => Promise<void>, end: () => Promise<number>): Promise<void> {
   const { site, store, talks } = scene.stage;
+  // Whoever was struck before is to be buried before: it may have owned nothing that was waited for.
+  await untilRing(site, 'all is well', MOVE_MS_MAX, settledRing(site.size.sequencers));
   const ids = async (): Promise<string> =>
     (
       await Promise.all(

@@ -55,3 +55,13 @@ test('a draining node is left out, unless all are', () => {
   assert.deepEqual(ringNodes([b, { ...a, draining: true }]), [node(2), node(1)]);
   assert.deepEqual(ringNodes([]), []);
 });
+
+test('who has just come to others owns nothing for some heartbeats; those who start together share at once', () => {
+  const at = (i: number, hb: number): LeaseRow => ({ ...lease(node(i), false), hb });
+  for (const hb of [0, 3, 5]) assert.deepEqual(ringNodes([at(1, 900), at(2, hb)]), [node(1)], `${hb}`);
+  assert.deepEqual(ringNodes([at(1, 900), at(2, 6)]), [node(1), node(2)]);
+  for (let eldest = 4; eldest < 20; eldest++)
+    assert.deepEqual(ringNodes([at(1, eldest), at(2, eldest - 4)]), [node(1), node(2)], `${eldest}`);
+  assert.deepEqual(ringNodes([at(1, 2)]), [node(1)]);
+  assert.deepEqual(ringNodes([{ ...at(1, 900), draining: true }, at(2, 1)]), [node(2)]);
+});

@@ -47,7 +47,7 @@ for (const [seed, isFair] of [
     for (let i = 0; i < 360; i++) {
       for (let acts = dice.below(6); acts > 0; acts--) crowd.act(dice);
       if (i % 60 === 30) await change(world, nodes, dice);
-      await world.live(20);
+      await world.live(60); // who joins is given its share while others talk
     }
     world.net.weather = { loss: 0, twice: 0, late: 0, lateMsMax: 0 };
     await crowd.settle();

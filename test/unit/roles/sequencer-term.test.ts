@@ -124,6 +124,8 @@ test('S12.8 a node that joins is handed its share: nobody sees an error, order i
     convs.push(create.conv);
   }
   const second = await world.sequencer();
+  await world.pass(5_600); // it owns nothing before its sixth heartbeat
+  assert.equal(first.cluster.counts.handoffs, 0);
   for (let round = 0; round < 60; round++) {
     for (const conv of convs) a.say(ann, conv);
     for (const conv of convs) if (round % 3 === 0) b.say(bob, conv);
