@@ -203,8 +203,8 @@ export class Acquirer {
     const seen = watcher.get(node);
     const isKnown = seen?.state === 'dead' || watcher.isSuspect(node);
     const row = isKnown ? seen : await leases.node(node);
-    if (row?.state === 'live' && !watcher.isSuspect(node)) return false;
-    // A live node is killed only for the very heartbeat of whose silence it is suspected.
+    // A live node is killed only for the very heartbeat of whose silence it is suspected, never for one just read.
+    if (!isKnown && row?.state === 'live') return false;
     const buried =
       row === undefined
         ? await leases.insertDead(node)

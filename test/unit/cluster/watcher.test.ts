@@ -62,3 +62,21 @@ test('who is to follow marks a death alone when nobody goes first', async () => 
   assert.equal(await stage.wait(c.acquirer.bury('a')), true);
   assert.equal((await stage.wait(stage.leases.node('a')))?.state, 'dead');
 });
+
+test('who becomes suspect while it is read is not marked dead for the heartbeat that was read', async () => {
+  const stage = new Stage();
+  const a = await stage.node('a');
+  const c = await stage.node('c');
+  a.system.kill();
+  await stage.system.advance(LEASE_MS - 500);
+  assert.equal(c.watcher.isSuspect('a'), false);
+  const { leases } = stage;
+  const read = leases.node.bind(leases);
+  leases.node = async (node) => {
+    const row = await read(node);
+    while (!c.watcher.isSuspect('a')) await c.watcher.nextLook();
+    return row && { ...row, hb: row.hb + 1 }; // it beat meanwhile
+  };
+  assert.equal(await stage.wait(c.acquirer.bury('a')), false);
+  assert.equal(countOf(stage, 'markDead'), 0);
+});
