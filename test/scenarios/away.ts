@@ -39,8 +39,19 @@ export async function away(deployment: Deployment): Promise<number> {
 
   const have = Object.values(talks).map((conv) => [conv, 2]);
   const back = await RawClient.hello(first, BOB, 'phone', { cursor: seen['cursor'], have });
-  // What a killed process had not written up is told as soon as its successor has.
-  await until('it knows all', WRITTEN_UP_MS_MAX, () => toldOf(back).get(talks.left)?.['removed'] === 3);
+  // What a killed process had not written up is told as soon as its successor has, of each conversation for itself.
+  await until(
+    'it is told of the end',
+    WRITTEN_UP_MS_MAX,
+    () => toldOf(back).get(talks.left)?.['removed'] === 3,
+  );
+  await until(
+    'and of the mention',
+    WRITTEN_UP_MS_MAX,
+    () => toldOf(back).get(talks.mentioned)?.['head'] === 3,
+  );
+  await until('and that one is read', WRITTEN_UP_MS_MAX, () => toldOf(back).get(talks.read)?.['read'] === 2);
+  // Only now: 5 is also the sum with the end counted and the mention not.
   await until('the badge', WRITTEN_UP_MS_MAX, () => badgeOf(back) === 5); // pinned, archived, mentioned twice, calm
   const told = toldOf(back);
   const shown = (title: (typeof TALKS)[number], ...fields: string[]): unknown[] =>
