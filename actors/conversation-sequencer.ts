@@ -24,8 +24,9 @@ import { LIMITS } from '../src/protocol/limits.ts';
 import { payloadHash } from '../src/protocol/message-frame.ts';
 import { publishCommitted } from './committed.ts';
 import { Cursors, receiptsPage } from './cursors.ts';
+import { createAgain } from './creation.ts';
 import { Draft, MEMBERS_ROW_BYTES, originHash, rowBytes } from './draft.ts';
-import { HeldSessions } from './held-sessions.ts';
+import { HeldSessions, type LookedUp, NOT_LOOKED_UP } from './held-sessions.ts';
 import { historyPage } from './history-page.ts';
 import { setPrefs } from './prefs.ts';
 import { changeMembers, memberList } from './member-change.ts';
@@ -51,10 +52,10 @@ const LOOK_UPS_MAX = 1_024;
 const HELD_REQUESTS_MAX = 1_024;
 const HELD_BYTES_MAX = 1024 * 1024;
 
-/** A request that waits inside for the batch in flight; of a send, up to which seq its id is known to be absent. */
+/** A request that waits inside for the batch in flight. */
 interface Waiting {
   readonly request: ConversationRequest;
-  readonly absentTo: Seq;
+  readonly known: LookedUp;
 }
 
 /**
@@ -127,7 +128,8 @@ export class ConversationSequencer implements ConversationActor {
         this.#complete(message, now, out);
         return;
       default:
-        if (!this.#process(message, 0, now, out)) this.#backlog.push({ request: message, absentTo: 0 });
+        if (!this.#process(message, NOT_LOOKED_UP, now, out))
+          this.#backlog.push({ request: message, known: NOT_LOOKED_UP });
     }
   }
 
@@ -160,17 +162,16 @@ export class ConversationSequencer implements ConversationActor {
 
   #drainBacklog(now: number, out: Outbox): void {
     while (this.#backlog.length > 0 && this.#inFlight === undefined && this.#draft?.closed !== true) {
-      const { request, absentTo } = this.#backlog[0] as Waiting;
-      if (!this.#process(request, absentTo, now, out)) return;
+      const { request, known } = this.#backlog[0] as Waiting;
+      if (!this.#process(request, known, now, out)) return;
       this.#backlog.shift();
     }
   }
 
   /** Takes a request in or answers it; false: it must wait until the batch before it is committed. */
-  #process(request: ConversationRequest, absentTo: Seq, now: number, out: Outbox): boolean {
+  #process(request: ConversationRequest, known: LookedUp, now: number, out: Outbox): boolean {
     if (!isFleeting(request) && this.#held.holds(request)) {
-      if (!this.#held.add(request))
-        refuse(request, 'overloaded', 'Too many requests wait for a look-up.', OUT_OF_TURN_RETRY_MS, out);
+      this.#hold(request, out);
       return true;
     }
     if (request.t === 'create') return this.#create(request, now, out);
@@ -183,7 +184,7 @@ export class ConversationSequencer implements ConversationActor {
     }
     switch (request.t) {
       case 'send':
-        return this.#send(state, request, absentTo, now, out);
+        return this.#send(state, request, known, now, out);
       case 'history':
       case 'receipts':
         return this.#show(state, request, out);
@@ -204,11 +205,17 @@ export class ConversationSequencer implements ConversationActor {
     }
   }
 
-  #send(state: SequencerState, request: SendRequest, absentTo: Seq, now: number, out: Outbox): boolean {
+  #send(
+    state: SequencerState,
+    request: SendRequest,
+    { hit, absentTo }: LookedUp,
+    now: number,
+    out: Outbox,
+  ): boolean {
     const { user, device, cmid, edge, session } = request;
     if (this.#inFlight !== undefined || !this.#draftFor(now).admits(rowBytes(request))) return false;
     const turn = this.#ordinals.take(edge, session, request.ordinal, request.base);
-    const known = turn === 'early' ? undefined : state.window.find(user, device, cmid);
+    const known = turn === 'early' ? undefined : (state.window.find(user, device, cmid) ?? hit);
     if (known !== undefined) {
       const isCopy = turn === 'past' && known.seq > this.head; // if the batch fails, it is not what is given back
       return (!isCopy && this.#repeat(request, known, out)) || this.#afterDraft(request, turn);
@@ -216,7 +223,9 @@ export class ConversationSequencer implements ConversationActor {
     // Also a copy of what was refused: it must not be taken now, behind later ones.
     if (turn !== 'next') return refuseOutOfTurn(request, out);
     if (state.needsLookUp(request, absentTo, out)) {
-      this.#lookUp(request, out);
+      this.#giveBack(request); // one before it in its session may fail meanwhile: its turn is judged anew
+      if (this.#held.lookUp(request, this.head)) out.lookUp(request);
+      else refuse(request, 'overloaded', 'Too many sends wait for a look-up.', OUT_OF_TURN_RETRY_MS, out);
       return true;
     }
     const sent = uuidV7Time(cmid);
@@ -264,25 +273,19 @@ export class ConversationSequencer implements ConversationActor {
     this.#ordinals.giveBack(edge, session, ordinal);
   }
 
-  #lookUp(request: SendRequest, out: Outbox): void {
-    if (this.#held.hold(request, this.head)) out.lookUp(request);
-    else {
-      this.#giveBack(request);
-      refuse(request, 'overloaded', 'Too many sends wait for a look-up.', OUT_OF_TURN_RETRY_MS, out);
-    }
+  /** Behind what its session waits for; sends that need a look-up too are looked up meanwhile. */
+  #hold(request: ConversationRequest, out: Outbox): void {
+    const isUnknown = request.t === 'send' && this.#state?.isUnknown(request, out) === true;
+    if (isUnknown && this.#held.lookUp(request, this.head)) out.lookUp(request);
+    else if (!this.#held.add(request))
+      refuse(request, 'overloaded', 'Too many requests wait for a look-up.', OUT_OF_TURN_RETRY_MS, out);
   }
 
-  #lookedUp(request: SendRequest, outcome: LookUpOutcome, out: Outbox): void {
-    const { head, behind } = this.#held.release(request);
-    if (outcome.t === 'found' && outcome.hit.seq <= this.head) this.#repeat(request, outcome.hit, out);
-    else {
-      // One before it in its session may have failed meanwhile: its turn is judged anew.
-      this.#giveBack(request);
-      if (outcome.t === 'unavailable')
-        refuse(request, 'unavailable', 'The store cannot be read now.', UNAVAILABLE_RETRY_MS, out);
-      else this.#backlog.push({ request, absentTo: head });
+  #lookedUp(looked: SendRequest, outcome: LookUpOutcome, out: Outbox): void {
+    for (const { request, known } of this.#held.answered(looked, outcome, this.head)) {
+      if (known !== undefined) this.#backlog.push({ request, known });
+      else refuse(request, 'unavailable', 'The store cannot be read now.', UNAVAILABLE_RETRY_MS, out);
     }
-    for (const next of behind) this.#backlog.push({ request: next, absentTo: 0 });
   }
 
   /** What members may read, each once its own writes are settled. */
@@ -316,16 +319,8 @@ export class ConversationSequencer implements ConversationActor {
       else this.#draftFor(now).addCreate(request);
       return true;
     }
-    if (state.conversation.originHash !== originHash(request)) {
-      refuseOtherOrigin(request, out);
-      return true;
-    }
-    if (request.kind === 'direct') state.showDirectTo(request.user);
-    const entry = state.entryFor(request.user);
-    if (entry !== undefined && entry.removed === undefined)
-      out.publish({ t: 'conversation', user: request.user, entry });
-    out.project(request.user);
-    out.answer(request, { t: 'created' });
+    if (state.conversation.originHash === originHash(request)) createAgain(state, request, out);
+    else refuseOtherOrigin(request, out);
     return true;
   }
 

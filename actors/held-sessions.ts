@@ -1,32 +1,51 @@
+import type { LookUpOutcome } from '../src/core/actor.ts';
 import type { Seq } from '../src/core/ids.ts';
 import type { ConversationRequest, SendRequest } from '../src/core/requests.ts';
+import type { DedupHit } from '../src/core/rows.ts';
 
-/** A send that waits for its look-up, and what its session asked since. */
+/** What the store said of a send: where its id is, or up to which seq it is absent. */
+export interface LookedUp {
+  readonly absentTo: Seq;
+  readonly hit?: DedupHit;
+}
+
+export const NOT_LOOKED_UP: LookedUp = { absentTo: 0 };
+
+/** A request of a session that is held. */
 export interface Held {
-  readonly request: SendRequest;
-  /** The head when the look-up was asked for: of rows above it its answer says nothing. */
-  readonly head: Seq;
-  readonly behind: ConversationRequest[];
+  readonly request: ConversationRequest;
+  /** As long as it is not answered: as if it were absent up to the head as it was then. undefined: that is not known. */
+  known: LookedUp | undefined;
+}
+
+interface Session {
+  /** In the order in which they came. */
+  readonly requests: Map<ConversationRequest, Held>;
+  /** Look-ups that are not answered. */
+  asked: number;
+  /** One is answered: the session goes on when the others are, however much comes behind. */
+  isClosed: boolean;
 }
 
 /** Sessions of which a send waits for its look-up: what they ask next waits behind it, others go on. */
 export class HeldSessions {
-  readonly #sessions = new Map<string, Held>();
-  readonly #sessionsMax: number;
+  readonly #sessions = new Map<string, Session>();
+  readonly #lookUpsMax: number;
   readonly #requestsMax: number;
   readonly #bytesMax: number;
+  #lookUps = 0;
   #waiting = 0;
   #bytes = 0;
 
-  /** `requestsMax` and `bytesMax` bound what waits behind the sends of at most `sessionsMax` sessions. */
-  constructor(sessionsMax: number, requestsMax: number, bytesMax: number) {
-    this.#sessionsMax = sessionsMax;
+  /** `requestsMax` and `bytesMax` bound what waits beside at most `lookUpsMax` sends that are looked up. */
+  constructor(lookUpsMax: number, requestsMax: number, bytesMax: number) {
+    this.#lookUpsMax = lookUpsMax;
     this.#requestsMax = requestsMax;
     this.#bytesMax = bytesMax;
   }
 
   get size(): number {
-    return this.#sessions.size + this.#waiting;
+    return this.#lookUps + this.#waiting;
   }
   /** Of all requests that wait. */
   get bytes(): number {
@@ -37,41 +56,56 @@ export class HeldSessions {
     return this.#sessions.size > 0 && this.#sessions.has(key(request));
   }
 
-  /** Holds the request's session; false when too many are held. */
-  hold(request: SendRequest, head: Seq): boolean {
-    if (this.#sessions.size >= this.#sessionsMax) return false;
-    this.#sessions.set(key(request), { request, head, behind: [] });
+  /** Holds a send that is to be looked up, and its session with it; false: there is no room, or it is to wait for its turn. */
+  lookUp(request: SendRequest, head: Seq): boolean {
+    const known = this.#sessions.get(key(request));
+    if (known?.isClosed === true || this.#lookUps >= this.#lookUpsMax) return false;
+    if (known !== undefined && this.#bytes + request.bytes > this.#bytesMax) return false;
+    const session = known ?? { requests: new Map(), asked: 0, isClosed: false };
+    if (known === undefined) this.#sessions.set(key(request), session);
+    session.requests.set(request, { request, known: { absentTo: head } });
+    session.asked++;
+    this.#lookUps++;
     this.#bytes += request.bytes;
     return true;
   }
 
   /** Puts a request behind its held session's; false when too many wait. */
   add(request: ConversationRequest): boolean {
-    const held = this.#sessions.get(key(request));
-    if (held === undefined || this.#waiting >= this.#requestsMax) return false;
+    const session = this.#sessions.get(key(request));
+    if (session === undefined || this.#waiting >= this.#requestsMax) return false;
     if (this.#bytes + request.bytes > this.#bytesMax) return false;
-    held.behind.push(request);
+    session.requests.set(request, { request, known: NOT_LOOKED_UP });
     this.#waiting++;
     this.#bytes += request.bytes;
     return true;
   }
 
-  /** The look-up came: what was held with it. */
-  release(request: SendRequest): Held {
-    const held = this.#sessions.get(key(request));
-    if (held === undefined) throw new Error(`${request.conv}: a look-up came back that nothing waits for`);
+  /**
+   * A look-up came back, while `head` was committed; returns all that the session asked if it was the last one that it
+   * waited for.
+   */
+  answered(request: SendRequest, outcome: LookUpOutcome, head: Seq): Iterable<Held> {
+    const session = this.#sessions.get(key(request));
+    const held = session?.requests.get(request);
+    if (session === undefined || held === undefined)
+      throw new Error(`${request.conv}: a look-up came back that nothing waits for`);
+    if (outcome.t === 'found' && outcome.hit.seq <= head) held.known = { absentTo: 0, hit: outcome.hit };
+    else if (outcome.t === 'unavailable') held.known = undefined;
+    session.isClosed = true;
+    this.#lookUps--;
+    this.#waiting++;
+    if (--session.asked > 0) return [];
     this.#sessions.delete(key(request));
-    this.#waiting -= held.behind.length;
-    this.#bytes -= request.bytes;
-    for (const next of held.behind) this.#bytes -= next.bytes;
-    return held;
+    this.#waiting -= session.requests.size;
+    for (const each of session.requests.keys()) this.#bytes -= each.bytes;
+    return session.requests.values();
   }
 
   releaseAll(): ConversationRequest[] {
-    const all = [...this.#sessions.values()].flatMap(({ request, behind }) => [request, ...behind]);
+    const all = [...this.#sessions.values()].flatMap(({ requests }) => [...requests.keys()]);
     this.#sessions.clear();
-    this.#waiting = 0;
-    this.#bytes = 0;
+    this.#lookUps = this.#waiting = this.#bytes = 0;
     return all;
   }
 }

@@ -134,6 +134,12 @@ export class SequencerState {
     this.#preview = undefined;
   }
 
+  /** Whether only the store can say what became of the send before, as far as can be seen now. */
+  isUnknown(request: SendRequest, out: Outbox): boolean {
+    const { user, device, cmid } = request;
+    return this.window.find(user, device, cmid) === undefined && this.needsLookUp(request, 0, out);
+  }
+
   /** Whether only the store can say of an id, absent up to `absentTo` and not in the window, that it is new. */
   needsLookUp({ retry, after }: SendRequest, absentTo: Seq, out: Outbox): boolean {
     const { coversFrom } = this.window;

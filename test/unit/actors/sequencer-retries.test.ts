@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import type { LookUpOutcome } from '../../../src/core/actor.ts';
 import type { SendRequest } from '../../../src/core/requests.ts';
+import { payloadHash } from '../../../src/protocol/message-frame.ts';
 import { cmid, history, members, send } from './requests.ts';
 import { NOW, Stage } from './stage.ts';
 
@@ -227,21 +229,72 @@ test('S2.17: what a session asks behind its look-up waits, in order; other sessi
   stage.turn(retry, ...behind, other);
   stage.commit();
   assert.equal(stage.said(other), 'ack 1102');
-  assert.ok(behind.every((each) => stage.said(each) === 'nothing'));
-  stage.lookedUp({ t: 'none' });
+  assert.deepEqual(stage.lookUps, [retry, behind[3]], 'all that need it are looked up at once');
+  stage.lookedUp({ t: 'none' }, behind[3] as SendRequest);
+  assert.ok([retry, ...behind].every((each) => stage.said(each) === 'nothing'));
+  stage.lookedUp({ t: 'none' }, retry);
+  stage.commit();
   stage.commit();
   assert.deepEqual(
     [retry, ...behind].map((each) => stage.said(each)),
-    ['ack 1103', 'ack 1104', 'page of 4', 'ok 1', 'nothing', 'nothing'],
-    'the second retry waits for a look-up of its own',
-  );
-  stage.lookedUp({ t: 'none' });
-  stage.commit();
-  assert.deepEqual(
-    behind.slice(3).map((each) => stage.said(each)),
-    ['ack 1105', 'ack 1106'],
+    ['ack 1103', 'ack 1104', 'page of 4', 'ok 1', 'ack 1105', 'ack 1106'],
   );
   assert.ok(stage.actor.idle);
+});
+
+test('S2.17: retries of one session are looked up together, and written together, in order', () => {
+  const stage = longGroup(1_100);
+  const retries = Array.from({ length: 8 }, (_, i) =>
+    send('ann', cmid(1 + i), { retry: true, ordinal: 1 + i, base: 1 }),
+  );
+  stage.turn(...retries);
+  assert.deepEqual(stage.lookUps, retries);
+  const hash = payloadHash('text', new TextEncoder().encode('hi'), true);
+  const found = (seq: number): LookUpOutcome => ({ t: 'found', hit: { seq, ts: 5, hash } });
+  for (const [i, retry] of [...retries.entries()].reverse())
+    stage.lookedUp(i === 2 ? found(9) : i === 3 ? found(9_999) : { t: 'none' }, retry);
+  stage.commit();
+  assert.deepEqual(
+    retries.map((each) => stage.said(each)),
+    [1102, 1103, '9 again', 1104, 1105, 1106, 1107, 1108].map((seq) => `ack ${seq}`),
+  );
+  assert.equal(stage.batches.at(-1)?.rows.length, 7);
+});
+
+test('S4.5: of retries that are looked up together, none passes one whose look-up failed', () => {
+  const stage = longGroup(1_100);
+  const retries = [1, 2, 3].map((i) => send('ann', cmid(i), { retry: true, ordinal: i, base: 1 }));
+  const [first, second, third] = retries as [SendRequest, SendRequest, SendRequest];
+  stage.turn(...retries);
+  stage.lookedUp({ t: 'unavailable' }, second);
+  stage.lookedUp({ t: 'none' }, third);
+  stage.lookedUp({ t: 'none' }, first);
+  stage.commit();
+  assert.deepEqual(
+    retries.map((each) => stage.said(each)),
+    ['ack 1102', 'unavailable', 'unavailable'],
+  );
+  assert.ok(stage.actor.idle);
+});
+
+test('what comes behind answered look-ups is looked up in its turn: a busy session goes on', () => {
+  const stage = longGroup(1_100);
+  const [first, second, third] = [1, 2, 3].map((i) =>
+    send('ann', cmid(i), { retry: true, ordinal: i, base: 1 }),
+  ) as [SendRequest, SendRequest, SendRequest];
+  stage.turn(first, second);
+  stage.lookedUp({ t: 'none' }, second);
+  stage.turn(third);
+  assert.deepEqual(stage.lookUps, [first, second], 'the third waits');
+  stage.lookedUp({ t: 'none' }, first);
+  stage.commit();
+  assert.deepEqual(
+    [first, second, third].map((each) => stage.said(each)),
+    ['ack 1102', 'ack 1103', 'nothing'],
+  );
+  stage.lookedUp({ t: 'none' }, third);
+  stage.commit();
+  assert.equal(stage.said(third), 'ack 1104');
 });
 
 test('S4.5: a look-up that fails refuses its send, and all of the session behind it', () => {
