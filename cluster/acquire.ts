@@ -43,6 +43,8 @@ export interface AcquireOptions {
   readonly barrier: Barrier;
   /** Whether it is for this node to mark a silent one dead before others do; if not given, it is. */
   readonly buriesFirst?: (node: NodeId) => boolean;
+  /** A death is confirmed by an own LWT; `isFirst`: it was this node's that marked it. */
+  readonly buried?: (node: NodeId, isFirst: boolean) => void;
   /** Where no node ever hands anything over there are none. */
   readonly offers?: Offers;
   /** Conversations taken over and recovered are counted in it. */
@@ -60,6 +62,9 @@ export class Acquirer {
   /** Nodes whose death was confirmed by an own applied LWT. */
   readonly #confirmedDead = new Set<NodeId>();
   readonly #burials = new Map<NodeId, Promise<boolean>>();
+  /** Of whom others say that they are dead, and who wait for such news. */
+  readonly #saidDead = new Set<NodeId>();
+  readonly #hearers = new Set<() => void>();
 
   constructor(options: AcquireOptions) {
     this.#o = options;
@@ -78,6 +83,14 @@ export class Acquirer {
   unsettleAll(): void {
     this.#settled.clear();
     this.#o.offers?.clear();
+  }
+
+  /** Another node has marked this one dead, it says: an own LWT is to confirm that, and need not wait for a look. */
+  heardOfDeath(node: NodeId): void {
+    if (this.#confirmedDead.has(node) || this.#o.watcher.get(node) === undefined) return;
+    this.#saidDead.add(node);
+    for (const resolve of this.#hearers) resolve();
+    this.#hearers.clear();
   }
 
   async acquire(conv: ConversationId): Promise<Acquired> {
@@ -111,11 +124,11 @@ export class Acquirer {
       return this.#claim(conv, me, row);
     }
     const lease = watcher.get(owner) ?? (await leases.node(owner));
-    if (lease?.state === 'live' && !watcher.isSuspect(owner)) {
+    if (lease?.state === 'live' && !this.#isTakenForDead(owner)) {
       if (!watcher.isSilent(owner)) return { t: 'notOwner', owner };
       // Whoever asks here takes it for dead: this node sees that soon, or hears it beat.
-      while (watcher.isSilent(owner) && !watcher.isSuspect(owner)) await watcher.nextLook();
-      return undefined;
+      while (watcher.isSilent(owner) && !this.#isTakenForDead(owner)) await this.#news();
+      if (!this.#isTakenForDead(owner)) return undefined;
     }
     if (!(await this.bury(owner))) return undefined;
     return this.#claim(conv, owner, row);
@@ -181,6 +194,22 @@ export class Acquirer {
     return flush();
   }
 
+  #isTakenForDead(node: NodeId): boolean {
+    const { watcher } = this.#o;
+    return this.#saidDead.has(node) || watcher.isSuspect(node) || watcher.get(node)?.state === 'dead';
+  }
+
+  /** Resolves after the next look at the leases, or when another tells of a death. */
+  #news(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#hearers.add(resolve);
+      void this.#o.watcher.nextLook().then(() => {
+        this.#hearers.delete(resolve);
+        resolve();
+      });
+    });
+  }
+
   /**
    * Has the death of a node that is dead or suspect committed at a quorum by an own applied LWT; false: it lives, or
    * that is not known. Rejects with StoreUnavailable.
@@ -197,20 +226,22 @@ export class Acquirer {
   }
 
   async #bury(node: NodeId): Promise<boolean> {
-    const { leases, watcher } = this.#o;
+    const { leases, watcher, buriesFirst, buried } = this.#o;
     // All suspect it at once, and would stand in one another's way: the others follow the first.
-    if (watcher.isSuspect(node) && !(this.#o.buriesFirst?.(node) ?? true)) await watcher.nextLook();
-    const seen = watcher.get(node);
-    const isKnown = seen?.state === 'dead' || watcher.isSuspect(node);
-    const row = isKnown ? seen : await leases.node(node);
+    if (watcher.isSuspect(node) && !this.#saidDead.has(node) && buriesFirst?.(node) === false)
+      await this.#news();
+    const isKnown = this.#isTakenForDead(node);
+    const row = isKnown ? watcher.get(node) : await leases.node(node);
     // A live node is killed only for the very heartbeat of whose silence it is suspected, never for one just read.
     if (!isKnown && row?.state === 'live') return false;
-    const buried =
+    const isMarked = this.#saidDead.delete(node) || row?.state === 'dead';
+    const marked =
       row === undefined
         ? await leases.insertDead(node)
-        : await leases.markDead(node, row.state === 'dead' ? 'dead' : row.hb);
-    if (buried.t !== 'applied') return false;
+        : await leases.markDead(node, isMarked ? 'dead' : row.hb);
+    if (marked.t !== 'applied') return false;
     this.#confirmedDead.add(node);
+    buried?.(node, !isMarked);
     return true;
   }
 }

@@ -55,14 +55,14 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
   #current: Cell | undefined;
 
   constructor(options: HostOptions) {
-    const { ports, edge, system, logger, projectionRates: rates } = options;
+    const { ports, edge, system, logger, isRush, projectionRates: rates } = options;
     this.#options = options;
     this.#reads = new ConfirmedReads(ports.ownership, edge);
     this.#rows = new RowReads(ports.messages, logger);
     const isBusy = (): boolean => this.#turns.isBusy || this.isTakingOver;
     this.#recalls = new Recalls({ ...ports, system, logger, opening: () => this.#activator.pending });
     const { projections: store, ownership } = ports;
-    this.projector = new Projector({ store, ownership, edge, system, logger, isBusy, rates });
+    this.projector = new Projector({ store, ownership, edge, system, logger, isBusy, isRush, rates });
     const limits = options.residency ?? RESIDENCY_LIMITS;
     this.residency = new Residency(limits);
     this.#turns = new Turns(system, limits.cellsMax, options.gatherMsMax ?? GATHER_MS_MAX, this.#takeTurn);

@@ -51,6 +51,7 @@ export class DedupIndexer {
   readonly #reader: Pick<MessageStore, 'read'>;
   readonly #system: System;
   readonly #logger: Logger;
+  readonly #isRush: () => boolean;
   readonly #ticker: Timer;
   /** One per active conversation. */
   readonly #lines = new Map<ConversationId, Line>();
@@ -62,11 +63,19 @@ export class DedupIndexer {
   #inFlight = 0;
   #stopped = false;
 
-  constructor(log: LogTable, reader: Pick<MessageStore, 'read'>, system: System, logger: Logger) {
+  /** `isRush`: whether what can wait should; by default it never need. */
+  constructor(
+    log: LogTable,
+    reader: Pick<MessageStore, 'read'>,
+    system: System,
+    logger: Logger,
+    isRush: () => boolean = () => false,
+  ) {
     this.#log = log;
     this.#reader = reader;
     this.#system = system;
     this.#logger = logger;
+    this.#isRush = isRush;
     this.#ticker = system.every(TICK_MS, () => this.#tick());
   }
 
@@ -168,6 +177,7 @@ export class DedupIndexer {
   #tick(): void {
     const now = this.#system.monotonic();
     const hurry = this.#unindexed >= HURRY_TOTAL_MIN || this.#waiters.length > 0;
+    if (this.#isRush() && !hurry) return;
     for (const line of this.#due) {
       if (this.#inFlight >= WRITES_IN_FLIGHT_MAX || (!hurry && line.dueAt > now)) return;
       this.#start(line);

@@ -33,6 +33,8 @@ export interface HostOptions {
   readonly gatherMsMax?: number;
   /** Default: PROJECTION_RATES. */
   readonly projectionRates?: ProjectionRates;
+  /** Whether only what someone waits for should be written now; default: never. */
+  readonly isRush?: () => boolean;
   /** Default: RESIDENCY_LIMITS. */
   readonly residency?: ResidencyLimits | undefined;
 }

@@ -11,12 +11,14 @@ type Mail =
   | readonly ['offer', ConversationId, number, HandOver, NodeId, number]
   | readonly ['released', ConversationId]
   | readonly ['show', ConversationId]
+  | readonly ['buried', NodeId]
   | readonly ['drain', boolean];
 
 export interface NodeMailListener {
   offered(offer: Offer): void;
   released(conv: ConversationId): void;
   show(conv: ConversationId): void;
+  buried(node: NodeId): void;
   drain(isWanted: boolean): void;
 }
 
@@ -48,6 +50,11 @@ export class NodeMail {
     this.#send(to, ['show', conv]);
   }
 
+  /** The node is marked dead. */
+  buried(to: NodeId, node: NodeId): void {
+    this.#send(to, ['buried', node]);
+  }
+
   drain(to: NodeId, isWanted: boolean): void {
     this.#send(to, ['drain', isWanted]);
   }
@@ -74,6 +81,7 @@ export function receiveNodeMail(
       listener.offered({ conv, fence, state, from, number, bytes: bytes.length });
     } else if (mail[0] === 'released') listener.released(mail[1]);
     else if (mail[0] === 'show') listener.show(mail[1]);
+    else if (mail[0] === 'buried') listener.buried(mail[1]);
     else listener.drain(mail[1]);
   });
 }
@@ -89,7 +97,7 @@ function read(bytes: Uint8Array): Mail | undefined {
   const [t, about, fence, state, from, number] = value as unknown[];
   if (t === 'drain') return typeof about === 'boolean' ? ['drain', about] : undefined;
   if (typeof about !== 'string' || !isUuid(about)) return undefined;
-  if (t === 'released' || t === 'show') return [t, about];
+  if (t === 'released' || t === 'show' || t === 'buried') return [t, about];
   if (t !== 'offer' || ![fence, number].every(Number.isSafeInteger) || !isHandOver(state)) return undefined;
   if (typeof from !== 'string' || !isUuid(from)) return undefined;
   return ['offer', about, fence as number, state, from, number as number];

@@ -35,6 +35,8 @@ export interface ProjectorOptions {
   readonly logger: Logger;
   /** Whether the process has more urgent things to do. */
   readonly isBusy?: () => boolean;
+  /** Whether only what someone waits for should be written, for a few seconds. */
+  readonly isRush?: (() => boolean) | undefined;
   readonly rates?: ProjectionRates | undefined;
 }
 
@@ -215,13 +217,11 @@ export class Projector {
   #gather(now: number): boolean {
     if (this.#writing.size > 0) return true; // a write that failed
     const rowsMax = this.#rowsMax();
+    const isRush = this.#o.isRush?.() === true && this.#whenWritten.length === 0;
     this.#first = this.#first === 0 ? 1 : 0;
     let rows = 0;
-    for (const queue of [
-      this.#urgent,
-      this.#queues[this.#first],
-      this.#queues[1 - this.#first] as Map<ConversationId, Dirty>,
-    ]) {
+    const queues = [this.#queues[this.#first], this.#queues[1 - this.#first] as Map<ConversationId, Dirty>];
+    for (const queue of [this.#urgent, ...(isRush ? [] : queues)]) {
       for (const [conv, item] of queue) {
         if (item.dueAt > now || rows >= rowsMax) break;
         rows += 1 + (item.everyone ? item.actor.users.length : item.named.size);

@@ -46,6 +46,8 @@ const TOLD_MS_MAX = 2_000;
 const OPEN_AGAIN_MS_MAX = 7_000;
 /** A row is a partition of its own at a quorum: it costs the store as much as a message. */
 const PROJECTION_RATES = { rowsPerTick: 128, rowsPerBusyTick: 16 };
+/** For so long after a death all that can wait does: what its conversations are taken over with goes first. */
+const RUSH_MS = 3_000;
 const TERM_STATES: readonly TermState[] = ['starting', 'live', 'steppedDown', 'over'];
 
 /** One term of a sequencer: from a fresh node id until that is dead. All its parts live as long as it does. */
@@ -69,6 +71,8 @@ export class SequencerTerm {
   /** Those whose bus is up: only they are handed anything. */
   #takers = '';
   #ring = new Ring([]);
+  /** Monotonic ms at which a death was last confirmed here. */
+  #buriedAt = Number.NEGATIVE_INFINITY;
   #dirtyFrom: number;
   #isLeaving = false;
 
@@ -97,8 +101,10 @@ export class SequencerTerm {
     const offers = new Offers(system);
     const buriesFirst = (node: NodeId): boolean => this.#ring.ownerOf(node) === this.node;
     const watcher = this.#watcher;
-    this.#acquirer = new Acquirer({ ...shared, counts, offers, buriesFirst, watcher, me: this.node });
-    this.#dedup = new DedupIndexer(log, reader, system, logger);
+    const buried = (node: NodeId, isFirst: boolean): void => this.#buried(node, isFirst);
+    this.#acquirer = new Acquirer({ ...shared, counts, offers, buriesFirst, buried, watcher, me: this.node });
+    const isRush = (): boolean => system.monotonic() < this.#buriedAt + RUSH_MS;
+    this.#dedup = new DedupIndexer(log, reader, system, logger, isRush);
     const committed = new CommittedLog({
       ...shared,
       reader,
@@ -117,6 +123,7 @@ export class SequencerTerm {
       logger,
       metrics,
       projectionRates: PROJECTION_RATES,
+      isRush,
       openAgainMsMax: OPEN_AGAIN_MS_MAX,
       makeActor: (activation) => new ConversationSequencer(activation),
       redirect: (request, owner) => this.#edges.redirect(request, owner),
@@ -281,6 +288,7 @@ export class SequencerTerm {
       },
       released: (conv) => this.#released(conv),
       show: (conv) => this.#host.dirtyWalk.start([conv]),
+      buried: (node) => this.#acquirer.heardOfDeath(node),
       drain: (isWanted) => this.setDraining(isWanted),
     };
     return receiveNodeMail(this.#options.bus, this.node, listener, logger);
@@ -336,6 +344,13 @@ export class SequencerTerm {
 
   #released(conv: ConversationId): void {
     if (this.#term.state === 'live' && !this.#isLeaving) this.#host.expect(conv);
+  }
+
+  /** The others need not see it for themselves first. */
+  #buried(node: NodeId, isFirst: boolean): void {
+    this.#buriedAt = this.#system.monotonic();
+    if (!isFirst) return;
+    for (const row of this.#watcher.live) if (row.node !== this.node) this.#nodeMail.buried(row.node, node);
   }
 
   #beat(): Beat {

@@ -41,6 +41,7 @@ export class OwnerNode {
   readonly counts = { takeovers: 0, handoffs: 0 };
   readonly #world: OwnersWorld;
   readonly #bus: ProcessBus;
+  readonly #mail: NodeMail;
   readonly #store: ClusterStore;
   readonly #term: Term;
   readonly #watcher: Watcher;
@@ -57,6 +58,7 @@ export class OwnerNode {
     const system = (this.system = new NodeSystem(world.system));
     this.id = uuidV7(system.now(), system.random(10));
     this.#bus = new ProcessBus(world.bus.client(), system);
+    this.#mail = new NodeMail(this.#bus, this.id);
     this.#store = probed(world.store.client(name, system), slot, world.traps);
     const { leases, log } = this.#store;
     const { logger } = this;
@@ -75,7 +77,16 @@ export class OwnerNode {
     const offers = new Offers(system);
     const shared = { leases, log, barrier };
     const { counts } = this;
-    this.#acquirer = new Acquirer({ ...shared, counts, offers, me: this.id, watcher: this.#watcher });
+    this.#acquirer = new Acquirer({
+      ...shared,
+      counts,
+      offers,
+      me: this.id,
+      watcher: this.#watcher,
+      buried: (node, isFirst) => {
+        if (isFirst) this.#tellOfDeath(node);
+      },
+    });
     const reader = new CommittedReader(log);
     this.#log = new CommittedLog({
       ...shared,
@@ -187,9 +198,13 @@ export class OwnerNode {
       : home;
   }
 
+  #tellOfDeath(node: NodeId): void {
+    for (const row of this.#watcher.live) if (row.node !== this.id) this.#mail.buried(row.node, node);
+  }
+
   /** The hand-over takes from its host what concerns the term alone. */
   #makeHandoff(offers: Offers): Handoff {
-    const mail = new NodeMail(this.#bus, this.id);
+    const mail = this.#mail;
     receiveNodeMail(
       this.#bus,
       this.id,
@@ -200,6 +215,7 @@ export class OwnerNode {
         },
         released: (conv) => this.#keeper(conv).goOn(),
         show: () => undefined,
+        buried: (node) => this.#acquirer.heardOfDeath(node),
         drain: () => undefined,
       },
       this.logger,

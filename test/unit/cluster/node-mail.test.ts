@@ -25,6 +25,7 @@ function world() {
     offered: (offer) => void offers.push(offer),
     released: (conv) => void said.push(`released ${conv}`),
     show: (conv) => void said.push(`show ${conv}`),
+    buried: (node) => void said.push(`buried ${node}`),
     drain: (isWanted) => void said.push(`drain ${isWanted}`),
   };
   const logger = { info: () => {}, warn: (fields: object) => void warnings.push(fields), error: () => {} };
@@ -50,11 +51,12 @@ test('what one node says the other hears, as it was', async () => {
   mail.offer(OTHER, CONV, 7, state);
   mail.released(OTHER, CONV);
   mail.show(OTHER, CONV);
+  mail.buried(OTHER, ONE);
   mail.drain(OTHER, true);
   mail.drain(OTHER, false);
   mail.drain(ONE, true);
   await system.settle();
-  assert.deepEqual(said, [`released ${CONV}`, `show ${CONV}`, 'drain true', 'drain false']);
+  assert.deepEqual(said, [`released ${CONV}`, `show ${CONV}`, `buried ${ONE}`, 'drain true', 'drain false']);
   assert.deepEqual(warnings, []);
   const [offer] = offers as [Offer];
   assert.deepEqual([offers.length, offer.conv, offer.fence], [1, CONV, 7]);
