@@ -20,34 +20,50 @@ export type Activated =
 /** Claims a conversation and reads all that its actor starts from. Rejects with StoreUnavailable. */
 export async function activate(conv: ConversationId, ports: ActivationPorts): Promise<Activated> {
   const claim = await ports.ownership.claim(conv);
-  if (claim.t === 'unavailable' || claim.t === 'notOwner') return claim;
-  const { fence } = claim;
-  const recovered = claim.t === 'owned' && claim.recovered;
-  const warm = claim.t === 'owned' ? claim.warm : undefined;
+  switch (claim.t) {
+    case 'unavailable':
+    case 'notOwner':
+      return claim;
+    case 'none':
+      return activated(noConversation(conv, claim.fence), false);
+    case 'owned': {
+      const start = startOf(conv, claim, ports);
+      await Promise.allSettled([start, claim.ready]); // if one fails, the next try is not to meet the other
+      await claim.ready;
+      return activated(await start, claim.recovered);
+    }
+  }
+}
+
+function activated(activation: Activation, recovered: boolean): Activated {
+  return { t: 'activation', activation, recovered };
+}
+
+function noConversation(conv: ConversationId, fence: number): Activation {
+  return { conv, fence, conversation: undefined, members: [], head: 0, tail: [], unprojected: [] };
+}
+
+async function startOf(
+  conv: ConversationId,
+  { fence, warm, tail: read, ready }: Claim & { t: 'owned' },
+  { messages, projections }: ActivationPorts,
+): Promise<Activation> {
   if (warm !== undefined) {
     const { conversation, members, head, tail } = warm;
-    const activation = { conv, fence, conversation, members, head, tail, unprojected: [], warm };
-    return { t: 'activation', activation, recovered };
+    return { conv, fence, conversation, members, head, tail, unprojected: [], warm };
   }
   // Never before the claim, nor before the log: what a row of it rests on was written before it, maybe late.
-  const conversation = claim.t === 'none' ? undefined : await ports.projections.conversation(conv);
-  if (conversation === undefined) {
-    return {
-      t: 'activation',
-      activation: { conv, fence, conversation, members: [], head: 0, tail: [], unprojected: [] },
-      recovered,
-    };
-  }
+  const conversation = await projections.conversation(conv);
+  if (conversation === undefined) return noConversation(conv, fence);
   // Behind the row that says up to where they are written: a late write of both might fall between.
-  const members = await ports.projections.members(conv);
-  const head = await ports.messages.head(conv);
-  const read = claim.t === 'owned' ? claim.tail : undefined;
-  const tail = read ?? (await readRows(ports.messages, conv, Math.max(1, head - TAIL_ROWS_MAX + 1), head));
+  const members = await projections.members(conv);
+  await ready;
+  const head = await messages.head(conv);
+  const tail = read ?? (await readRows(messages, conv, Math.max(1, head - TAIL_ROWS_MAX + 1), head));
   const m = tail.at(-1)?.m ?? 0;
   const reflected = reflectedTo(conversation);
-  const unprojected = m > reflected ? await changingRows(ports.messages, conv, reflected, m, tail) : [];
-  const activation = { conv, fence, conversation, members, head, tail, unprojected };
-  return { t: 'activation', activation, recovered };
+  const unprojected = m > reflected ? await changingRows(messages, conv, reflected, m, tail) : [];
+  return { conv, fence, conversation, members, head, tail, unprojected };
 }
 
 /** The rows above `reflected` that change member rows: those whose `m` is their own seq. */

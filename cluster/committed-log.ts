@@ -72,8 +72,7 @@ export class CommittedLog implements MessageStore, Ownership {
     const acquired = await acquirer.acquire(conv);
     switch (acquired.t) {
       case 'owned':
-        await this.#begin(conv, acquired);
-        return owned(acquired);
+        return owned(acquired, this.#begin(conv, acquired));
       case 'none':
         return { t: 'none', fence: FIRST_FENCE };
       case 'notOwner':
@@ -255,8 +254,8 @@ export class CommittedLog implements MessageStore, Ownership {
   }
 }
 
-function owned({ fence, recovered, warm, tail }: Acquired & { t: 'owned' }): Claim {
-  return { t: 'owned', fence, recovered, warm, tail };
+function owned({ fence, recovered, warm, tail }: Acquired & { t: 'owned' }, ready: Promise<void>): Claim {
+  return { t: 'owned', fence, recovered, warm, tail, ready };
 }
 
 /** One shape, made at once: a spread costs several times as much. */

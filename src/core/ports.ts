@@ -97,6 +97,8 @@ export type Claim =
       readonly t: 'owned';
       readonly fence: number;
       readonly recovered: boolean;
+      /** Resolves when it may be served, if not at once; what its actor starts from can be read meanwhile. */
+      readonly ready?: Promise<void> | undefined;
       /** What the last owner handed over. */
       readonly warm?: HandOver | undefined;
       /** The log's last rows up to the head, if they were read: all from seq 1, or as many as an actor starts from. */

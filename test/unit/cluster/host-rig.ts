@@ -104,6 +104,7 @@ export class HostRig implements EdgeLink {
   readonly #makeActor: ActorMaker;
   readonly #residency: ResidencyLimits | undefined;
   host: ActorHost;
+  isRush = false;
 
   constructor(
     makeActor: ActorMaker = (activation) => new ConversationSequencer(activation),
@@ -183,6 +184,7 @@ export class HostRig implements EdgeLink {
       makeActor,
       residency,
       gatherMsMax: 0,
+      isRush: () => this.isRush,
     });
     clearDirtyMarks(host, this.store, system, SILENT);
     return host;

@@ -15,6 +15,7 @@ import {
 } from '../../../src/adapters/memory/cluster-tables.ts';
 import { MemoryStore } from '../../../src/adapters/memory/store.ts';
 import type { AppendOutcome } from '../../../src/core/actor.ts';
+import type { Claim } from '../../../src/core/ports.ts';
 import type { AppendBatch } from '../../../src/core/rows.ts';
 import { NodeSystem } from '../../sim/node-system.ts';
 import { VirtualSystem } from '../../sim/virtual-system.ts';
@@ -71,6 +72,8 @@ export class Node {
   readonly acquirer: Acquirer;
   readonly log: CommittedLog;
   buriesFirst = true;
+  isRush = false;
+  readonly buried: (readonly [node: string, isFirst: boolean])[] = [];
 
   constructor(stage: Stage, node: string) {
     const { leases, log } = stage;
@@ -92,10 +95,11 @@ export class Node {
     const counts = { takeovers: 0 };
     const { watcher } = this;
     const buriesFirst = (): boolean => this.buriesFirst;
-    this.acquirer = new Acquirer({ me: node, leases, log, watcher, barrier, buriesFirst, counts });
+    const buried = (other: string, isFirst: boolean): void => void this.buried.push([other, isFirst]);
+    this.acquirer = new Acquirer({ me: node, leases, log, watcher, barrier, buriesFirst, buried, counts });
     const reader = new CommittedReader(log);
     const dirty = new DirtyMarks(leases, node, system);
-    const dedup = new DedupIndexer(log, reader, system, SILENT);
+    const dedup = new DedupIndexer(log, reader, system, SILENT, () => this.isRush);
     this.log = new CommittedLog({
       leases,
       log,
@@ -112,6 +116,15 @@ export class Node {
   async start(): Promise<void> {
     await this.term.start();
     await this.watcher.start();
+  }
+
+  /** As whoever serves what is claimed. */
+  async claim(conv: string): Promise<Claim> {
+    const claim = await this.log.claim(conv);
+    if (claim.t !== 'owned') return claim;
+    const { ready, ...said } = claim;
+    await ready;
+    return said;
   }
 
   append(batch: AppendBatch): Promise<AppendOutcome> {

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { Claim, ReadLimits } from '../../../src/core/ports.ts';
+import { activate } from '../../../cluster/activation.ts';
+import {
+  type Claim,
+  type ProjectionStore,
+  type ReadLimits,
+  StoreUnavailable,
+} from '../../../src/core/ports.ts';
 import type { AppendBatch, AppendRow, Establishment } from '../../../src/core/rows.ts';
 import { encodeMessage, payloadHash } from '../../../src/protocol/message-frame.ts';
 import { LEASE_MS, type Node, Stage } from './takeover-rig.ts';
@@ -61,7 +67,7 @@ const establish: Establishment = {
 /** A node that has created the conversation and committed two messages. */
 async function owner(stage: Stage): Promise<Node> {
   const a = await stage.node('a');
-  assert.deepEqual(await stage.wait(a.log.claim(CONV)), { t: 'none', fence: 1 });
+  assert.deepEqual(await stage.wait(a.claim(CONV)), { t: 'none', fence: 1 });
   assert.equal(await stage.wait(a.append(batch(1, 0, ['one', 'two'], establish))), 'committed');
   return a;
 }
@@ -98,12 +104,12 @@ test('nothing is claimed of a live node, and a dead one’s conversation is take
   const stage = new Stage();
   const a = await owner(stage);
   const b = await stage.node('b');
-  assert.deepEqual(await stage.wait(b.log.claim(CONV)), { t: 'notOwner', owner: 'a' });
+  assert.deepEqual(await stage.wait(b.claim(CONV)), { t: 'notOwner', owner: 'a' });
   a.system.kill();
   await stage.system.advance(LEASE_MS / 2);
-  assert.equal((await stage.wait(b.log.claim(CONV))).t, 'notOwner', 'half a lease timeout is no death');
+  assert.equal((await stage.wait(b.claim(CONV))).t, 'notOwner', 'half a lease timeout is no death');
   await stage.system.advance(LEASE_MS);
-  assert.deepEqual(owned(await stage.wait(b.log.claim(CONV))), { fence: 2, recovered: true, tail: [1, 2] });
+  assert.deepEqual(owned(await stage.wait(b.claim(CONV))), { fence: 2, recovered: true, tail: [1, 2] });
   assert.deepEqual(await texts(stage, b), ['one', 'two']);
   assert.equal(await stage.wait(b.append(batch(2, 2, ['three']))), 'committed');
 });
@@ -115,7 +121,7 @@ test('a paused node that wakes after its conversation was taken commits nothing,
   a.system.pause();
   const late = a.append(batch(1, 2, ['late']));
   await stage.system.advance(2 * LEASE_MS);
-  const fence = fenceOf(await stage.wait(b.log.claim(CONV)));
+  const fence = fenceOf(await stage.wait(b.claim(CONV)));
   const head = await b.log.head(CONV);
   assert.equal(await stage.wait(b.append(batch(fence, head, ['next']))), 'committed');
   a.system.wake();
@@ -137,12 +143,12 @@ test('a write of unknown outcome that took effect is kept by the next owner, who
   void pending;
   const b = await stage.node('b');
   await stage.system.advance(2 * LEASE_MS);
-  fenceOf(await stage.wait(b.log.claim(CONV)));
+  fenceOf(await stage.wait(b.claim(CONV)));
   assert.deepEqual(await texts(stage, b), ['one', 'two', 'three', 'four']);
   const c = await stage.node('c');
   b.system.kill();
   await stage.system.advance(2 * LEASE_MS);
-  fenceOf(await stage.wait(c.log.claim(CONV)));
+  fenceOf(await stage.wait(c.claim(CONV)));
   assert.deepEqual(await texts(stage, c), ['one', 'two', 'three', 'four'], 'and by the one after');
 });
 
@@ -150,10 +156,10 @@ test('rows that a dead owner writes late, below the new floor’s fence, are voi
   const stage = new Stage();
   const a = await owner(stage);
   const b = await successorOf(stage, a, 'b');
-  const fence = fenceOf(await stage.wait(b.log.claim(CONV)));
+  const fence = fenceOf(await stage.wait(b.claim(CONV)));
   await stage.wait(stage.log.write(CONV, [{ ...row(3, 'ghost'), fence: 1, c: 2, x: 0 }]));
   const c = await successorOf(stage, b, 'c');
-  assert.equal(fenceOf(await stage.wait(c.log.claim(CONV))), fence + 1);
+  assert.equal(fenceOf(await stage.wait(c.claim(CONV))), fence + 1);
   assert.deepEqual(await texts(stage, c), ['one', 'two']);
 });
 
@@ -162,10 +168,10 @@ test('a settled term goes on under its fence; one with loose ends is claimed ane
   const a = await owner(stage);
   a.log.letGo(CONV, true);
   await stage.system.advance(100);
-  assert.deepEqual(owned(await stage.wait(a.log.claim(CONV))), { fence: 1, recovered: false, tail: [1, 2] });
+  assert.deepEqual(owned(await stage.wait(a.claim(CONV))), { fence: 1, recovered: false, tail: [1, 2] });
   a.log.letGo(CONV, false);
   await stage.system.advance(100);
-  assert.deepEqual(owned(await stage.wait(a.log.claim(CONV))), { fence: 2, recovered: true, tail: [1, 2] });
+  assert.deepEqual(owned(await stage.wait(a.claim(CONV))), { fence: 2, recovered: true, tail: [1, 2] });
   assert.deepEqual(await texts(stage, a), ['one', 'two']);
 });
 
@@ -176,12 +182,12 @@ test('a term that is claimed anew before its ids are indexed is over, even if th
   a.log.letGo(CONV, true);
   // The tail cannot be rewritten: of each attempt a raised fence is left, and maybe more that is on its way.
   for (let i = 0; i < 100; i++) stage.faults.push({ operation: 'write', fault: 'unavailable' });
-  assert.equal((await stage.wait(a.log.claim(CONV))).t, 'unavailable');
+  assert.equal((await stage.wait(a.claim(CONV))).t, 'unavailable');
   await stage.system.advance(1_000);
   stage.faults.length = 0;
   const raised = (await stage.wait(stage.leases.owner(CONV)))?.fence ?? 0;
   assert.ok(raised > 1);
-  assert.equal(fenceOf(await stage.wait(a.log.claim(CONV))), raised + 1);
+  assert.equal(fenceOf(await stage.wait(a.claim(CONV))), raised + 1);
 });
 
 test('a batch of a term that was let go is not committed, though its node lives', async () => {
@@ -191,7 +197,7 @@ test('a batch of a term that was let go is not committed, though its node lives'
   const late = a.append(batch(1, 2, ['late']));
   await stage.system.settle();
   a.log.letGo(CONV, false); // the node stepped down
-  assert.deepEqual(owned(await stage.wait(a.log.claim(CONV))), { fence: 2, recovered: true, tail: [1, 2] });
+  assert.deepEqual(owned(await stage.wait(a.claim(CONV))), { fence: 2, recovered: true, tail: [1, 2] });
   assert.equal(await stage.wait(late), 'timedOutUnknown', 'it was written behind the recovery, and is void');
   await stage.system.advance(5_000);
   const { cmid, user, device } = row(3, 'late');
@@ -202,7 +208,7 @@ test('a batch of a term that was let go is not committed, though its node lives'
 test('a creation that was let go does not go on when its conversation was claimed anew', async () => {
   const stage = new Stage();
   const a = await stage.node('a');
-  assert.equal((await stage.wait(a.log.claim(CONV))).t, 'none');
+  assert.equal((await stage.wait(a.claim(CONV))).t, 'none');
   const insert = stage.leases.insertOwner.bind(stage.leases);
   stage.leases.insertOwner = async (...args) => {
     const inserted = await insert(...args);
@@ -212,7 +218,7 @@ test('a creation that was let go does not go on when its conversation was claime
   const late = a.append(batch(1, 0, ['late'], establish));
   await stage.system.advance(100);
   a.log.letGo(CONV, false);
-  const fence = fenceOf(await stage.wait(a.log.claim(CONV)));
+  const fence = fenceOf(await stage.wait(a.claim(CONV)));
   assert.equal(fence, 2);
   assert.equal(await stage.wait(late), 'timedOutUnknown');
   assert.equal(await stage.wait(a.append(batch(fence, 0, ['one'], establish))), 'committed');
@@ -227,7 +233,7 @@ test('claims and kills of unknown outcome are looked at again, and end in one ow
     a.system.kill();
     await stage.system.advance(2 * LEASE_MS);
     for (const operation of ['claim', 'markDead', 'writeFloor']) stage.faults.push({ operation, fault });
-    const fence = fenceOf(await stage.wait(b.log.claim(CONV)));
+    const fence = fenceOf(await stage.wait(b.claim(CONV)));
     assert.ok(fence >= 2, 'the fence was raised');
     assert.deepEqual(await texts(stage, b), ['one', 'two']);
     assert.equal(await stage.wait(b.append(batch(fence, 2, ['three']))), 'committed');
@@ -246,7 +252,7 @@ test('whatever is taken over at once from a dead node, its death is committed on
   a.system.kill();
   await stage.system.advance(2 * LEASE_MS);
   stage.operations.length = 0;
-  const claims = await stage.wait(Promise.all([CONV, ...others].map((conv) => b.log.claim(conv))));
+  const claims = await stage.wait(Promise.all([CONV, ...others].map((conv) => b.claim(conv))));
   assert.deepEqual(
     claims.map(({ t }) => t),
     claims.map(() => 'owned'),
@@ -268,7 +274,7 @@ test('while the store is away nobody is suspected, the owner steps down, and res
   await stage.system.advance(1_500);
   assert.equal(b.watcher.isSuspect('a'), false);
   assert.equal(a.term.state, 'live');
-  assert.equal((await stage.wait(b.log.claim(CONV))).t, 'notOwner');
+  assert.equal((await stage.wait(b.claim(CONV))).t, 'notOwner');
 });
 
 test('a second creator of the same conversation is fenced', async () => {
@@ -291,7 +297,7 @@ test('a take-over reads the log once: its ids and its actor start from what the 
       return read(conv, from, to, limits);
     };
   }
-  assert.deepEqual(owned(await stage.wait(b.log.claim(CONV))).tail, [1, 2]);
+  assert.deepEqual(owned(await stage.wait(b.claim(CONV))).tail, [1, 2]);
   assert.deepEqual(reads, ['rowsBackward']);
   const { cmid, user, device } = row(2, 'two');
   assert.equal((await stage.wait(b.log.lookUp(CONV, user, device, cmid))).t, 'found');
@@ -305,7 +311,7 @@ test('what is asked of a silent owner waits until it is known whether it is dead
   await stage.system.advance(LEASE_MS - 500);
   assert.equal(b.watcher.isSuspect('a'), false);
   const askedAt = stage.system.monotonic();
-  assert.deepEqual(owned(await stage.wait(b.log.claim(CONV))), { fence: 2, recovered: true, tail: [1, 2] });
+  assert.deepEqual(owned(await stage.wait(b.claim(CONV))), { fence: 2, recovered: true, tail: [1, 2] });
   const ms = stage.system.monotonic() - askedAt;
   assert.ok(ms > 100 && ms < 1_500, `${ms} ms`);
 });
@@ -317,8 +323,24 @@ test('an owner that was silent and beats again keeps what it owns', async () => 
   a.system.pause();
   await stage.system.advance(LEASE_MS - 1_000);
   assert.equal(b.watcher.isSilent('a'), true);
-  const claim = b.log.claim(CONV);
+  const claim = b.claim(CONV);
   await stage.system.advance(100);
   a.system.wake();
   assert.deepEqual(await stage.wait(claim), { t: 'notOwner', owner: 'a' });
+});
+
+test('an activation that fails waits for what its claim has begun: the next one does not meet it', async () => {
+  const stage = new Stage();
+  const a = await owner(stage);
+  const b = await successorOf(stage, a, 'b');
+  const small = { conversation: () => Promise.reject(new StoreUnavailable('away')) };
+  const ports = { ownership: b.log, messages: b.log, projections: small as unknown as ProjectionStore };
+  stage.faults.push({ operation: 'writeDedup', fault: 'unavailable' });
+  let failure: unknown;
+  const activated = activate(CONV, ports).catch((error: unknown) => (failure = error));
+  await stage.system.advance(100);
+  assert.deepEqual([stage.operations.includes('writeDedup'), failure], [true, undefined]);
+  await stage.wait(activated);
+  assert.ok(failure instanceof StoreUnavailable);
+  assert.equal(await b.log.head(CONV), 2);
 });

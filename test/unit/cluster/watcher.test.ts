@@ -80,3 +80,24 @@ test('who becomes suspect while it is read is not marked dead for the heartbeat 
   assert.equal(await stage.wait(c.acquirer.bury('a')), false);
   assert.equal(countOf(stage, 'markDead'), 0);
 });
+
+test('who hears of a death confirms it at once, by a write of its own; false news is no death', async () => {
+  const stage = new Stage();
+  const a = await stage.node('a');
+  const [b, c] = [await stage.node('b'), await stage.node('c')];
+  for (const each of [b, c]) each.buriesFirst = each === b;
+  c.acquirer.heardOfDeath('a');
+  assert.equal(await stage.wait(c.acquirer.bury('a')), false, 'it lives');
+  assert.equal((await stage.wait(stage.leases.node('a')))?.state, 'live');
+  assert.equal(await stage.wait(c.acquirer.bury('a')), false, 'and that news is forgotten');
+  a.system.kill();
+  await stage.system.advance(LEASE_MS + 1_000);
+  const follower = c.acquirer.bury('a');
+  assert.equal(await stage.wait(b.acquirer.bury('a')), true);
+  assert.deepEqual(b.buried, [['a', true]]);
+  const toldAt = stage.system.monotonic();
+  c.acquirer.heardOfDeath('a');
+  assert.equal(await stage.wait(follower), true);
+  assert.ok(stage.system.monotonic() - toldAt < 50, 'without a look of its own');
+  assert.deepEqual([c.buried, countOf(stage, 'markDead')], [[['a', false]], 3]);
+});
