@@ -5,7 +5,7 @@ import { StoreUnavailable } from '../src/core/ports.ts';
 import type { HandOver, StoredRow } from '../src/core/rows.ts';
 import { messageCmid, messageDevice, messageFrom } from '../src/protocol/message-frame.ts';
 import type { Barrier } from './barrier.ts';
-import { walkLog } from './log-walk.ts';
+import { type Walk, walkLog } from './log-walk.ts';
 import type { Offers } from './offers.ts';
 import type { Watcher } from './watcher.ts';
 
@@ -21,6 +21,11 @@ export type Acquired =
       /** What was read of the log: its last rows, all of them or TAIL_ROWS_MAX. */
       readonly tail?: readonly StoredRow[];
       readonly recovered: boolean;
+      /**
+       * What is left of a recovery: resolves when it may be served. Rejects with StoreUnavailable when that is not known:
+       * it is to be claimed again.
+       */
+      readonly ready?: Promise<void>;
       /** By a release that names this node: all that the last owner knew. */
       readonly warm?: HandOver;
     }
@@ -152,18 +157,23 @@ export class Acquirer {
     return this.#recover(conv, fence + 1, head);
   }
 
-  /** undefined: not finished, and never to be read again at this fence. */
+  /** undefined: another has claimed it since. */
   async #recover(conv: ConversationId, fence: number, ownerHead: Seq): Promise<Acquired | undefined> {
-    const { log, barrier } = this.#o;
     const { floor, base } = await this.#base(conv, ownerHead);
-    const { last, tail, uncertain, c, fenceMax } = await walkLog(log, conv, base, floor);
-    if (fenceMax > fence || (floor?.fence ?? 0) > fence) return undefined;
-    if (!(await this.#rewrite(conv, uncertain, fence, c))) return undefined;
+    const walk = await walkLog(this.#o.log, conv, base, floor);
+    if (walk.fenceMax > fence || (floor?.fence ?? 0) > fence) return undefined;
+    const ready = this.#secure(conv, fence, walk);
+    return { t: 'owned', fence, head: walk.last, tail: walk.tail, recovered: true, ready };
+  }
+
+  /** Has what was read stay. Not finished, it is never to be read again at this fence. */
+  async #secure(conv: ConversationId, fence: number, { last, uncertain, c }: Walk): Promise<void> {
+    const { log, barrier } = this.#o;
+    if (!(await this.#rewrite(conv, uncertain, fence, c))) throw unsecured(conv);
     const written = await log.writeFloor(conv, { fence, start: last + 1 });
-    if (written !== 'written') return undefined;
-    if (!(await barrier.pass(BARRIER_MS_MAX))) return { t: 'unavailable' };
+    if (written !== 'written') throw unsecured(conv);
+    if (!(await barrier.pass(BARRIER_MS_MAX))) throw unsecured(conv);
     this.#o.counts.takeovers++;
-    return { t: 'owned', fence, head: last, tail, recovered: true };
   }
 
   /** The floor, and a committed seq to begin at. */
@@ -244,6 +254,10 @@ export class Acquirer {
     buried?.(node, !isMarked);
     return true;
   }
+}
+
+function unsecured(conv: ConversationId): StoreUnavailable {
+  return new StoreUnavailable(`${conv}: what was recovered could not be secured`);
 }
 
 function rewritten(row: StoredRow, fence: number, c: Seq): LogRow {

@@ -85,7 +85,8 @@ export class CommittedLog implements MessageStore, Ownership {
   /** Before anything is served, each id of the log can be found: in the index, or among the rows since. */
   async #begin(conv: ConversationId, acquired: Acquired & { t: 'owned' }): Promise<void> {
     const { dedup } = this.#o;
-    const { fence, head, recovered, tail = [] } = acquired;
+    const { fence, head, recovered, ready, tail = [] } = acquired;
+    await ready;
     if (recovered) await dedup.catchUp(conv, tail.at(-1)?.x ?? 0, tail);
     else dedup.resume(conv, head);
     this.#owned.set(conv, { fence, head, last: undefined, clean: true });

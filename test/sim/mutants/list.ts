@@ -90,7 +90,7 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: ACQUIRE,
-        find: '    if (!(await this.#rewrite(conv, uncertain, fence, c))) return undefined;\n',
+        find: '    if (!(await this.#rewrite(conv, uncertain, fence, c))) throw unsecured(conv);\n',
         replace: '    void uncertain;\n    void c;\n',
       },
     ],
@@ -117,7 +117,7 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: ACQUIRE,
-        find: "    const written = await log.writeFloor(conv, { fence, start: last + 1 });\n    if (written !== 'written') return undefined;\n",
+        find: "    const written = await log.writeFloor(conv, { fence, start: last + 1 });\n    if (written !== 'written') throw unsecured(conv);\n",
         replace: '',
       },
     ],
@@ -141,7 +141,7 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: ACQUIRE,
-        find: "    if (!(await barrier.pass(BARRIER_MS_MAX))) return { t: 'unavailable' };\n    this.#o.counts.takeovers++;",
+        find: '    if (!(await barrier.pass(BARRIER_MS_MAX))) throw unsecured(conv);\n    this.#o.counts.takeovers++;',
         replace: '    void barrier;\n    this.#o.counts.takeovers++;',
       },
     ],

@@ -15,7 +15,7 @@ import {
 } from '../../../src/adapters/memory/cluster-tables.ts';
 import { MemoryStore } from '../../../src/adapters/memory/store.ts';
 import type { AppendOutcome } from '../../../src/core/actor.ts';
-import type { Claim } from '../../../src/core/ports.ts';
+import { type Claim, StoreUnavailable } from '../../../src/core/ports.ts';
 import type { AppendBatch } from '../../../src/core/rows.ts';
 import { NodeSystem } from '../../sim/node-system.ts';
 import { VirtualSystem } from '../../sim/virtual-system.ts';
@@ -123,8 +123,13 @@ export class Node {
     const claim = await this.log.claim(conv);
     if (claim.t !== 'owned') return claim;
     const { ready, ...said } = claim;
-    await ready;
-    return said;
+    try {
+      await ready;
+      return said;
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
+      return { t: 'unavailable', retryAfterMs: 0, again: true };
+    }
   }
 
   append(batch: AppendBatch): Promise<AppendOutcome> {

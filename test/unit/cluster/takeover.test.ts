@@ -233,6 +233,7 @@ test('claims and kills of unknown outcome are looked at again, and end in one ow
     a.system.kill();
     await stage.system.advance(2 * LEASE_MS);
     for (const operation of ['claim', 'markDead', 'writeFloor']) stage.faults.push({ operation, fault });
+    assert.equal((await stage.wait(b.claim(CONV))).t, 'unavailable', 'the floor may be written, or not');
     const fence = fenceOf(await stage.wait(b.claim(CONV)));
     assert.ok(fence >= 2, 'the fence was raised');
     assert.deepEqual(await texts(stage, b), ['one', 'two']);
