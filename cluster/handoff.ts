@@ -12,7 +12,7 @@ const IN_FLIGHT_FIRST = 6;
 const PAUSE_MS_AIM = 35;
 /** Of conversations that have gone, where they went. */
 const MOVED_MAX = 65_536;
-/** How long a conversation that goes on serving has to get its small rows written, before it is paused in any case. */
+/** How long a conversation that goes on serving has to get small rows and ids written, before it is paused in any case. */
 const WARM_MS_MAX = 1_000;
 /** How long a paused one may take to settle, until it goes on here and is tried again. */
 const SETTLE_MS_MAX = 1_000;
@@ -143,13 +143,15 @@ export class Handoff {
 
   /** False: it stays, for now. */
   async #move(cell: Cell, next: NodeId): Promise<boolean> {
-    const { host, log, released, system, metrics } = this.#o;
+    const { host, released, system, metrics } = this.#o;
     const { conv, actor } = cell;
     if (actor?.exists !== true || cell.moving) return false; // being opened, or created: to be seen later
     host.showIfDue(cell);
-    log.hurry(conv);
-    host.projector.hurry(conv);
-    await this.#until(WARM_MS_MAX, () => !this.#isServing(cell, actor) || !host.projector.isDirty(conv));
+    // Between two batches, if there is such a moment: then nothing is left to do in the pause but the release.
+    await this.#until(
+      WARM_MS_MAX,
+      () => !this.#isServing(cell, actor) || (this.#isWritten(conv) && cell.settled),
+    );
     if (!this.#isServing(cell, actor)) return false;
     const pausedAt = system.monotonic();
     cell.moving = true;
@@ -183,16 +185,18 @@ export class Handoff {
 
   /** Settles what is in flight, and flushes projections and ids. False: that took too long, or the term ended. */
   async #settle(cell: Cell, actor: Cell['actor']): Promise<boolean> {
-    const { host, log } = this.#o;
-    const { conv } = cell;
-    const isSettled = (): boolean => {
-      if (!cell.settled) return false;
-      if (!log.isIndexed(conv)) log.hurry(conv);
-      if (host.projector.isDirty(conv)) host.projector.hurry(conv);
-      return log.isIndexed(conv) && !host.projector.isDirty(conv);
-    };
+    const isSettled = (): boolean => cell.settled && this.#isWritten(cell.conv);
     await this.#until(SETTLE_MS_MAX, () => !this.#isServing(cell, actor) || isSettled());
     return this.#isServing(cell, actor) && isSettled();
+  }
+
+  /** Whether its small rows and ids are all written; if not, they are next. */
+  #isWritten(conv: ConversationId): boolean {
+    const { log, host } = this.#o;
+    const [isIndexed, isDirty] = [log.isIndexed(conv), host.projector.isDirty(conv)];
+    if (!isIndexed) log.hurry(conv);
+    if (isDirty) host.projector.hurry(conv);
+    return isIndexed && !isDirty;
   }
 
   async #release(cell: Cell, actor: Cell['actor'], next: NodeId): Promise<boolean> {

@@ -36,7 +36,7 @@ test('what comes meanwhile is sent on in its order, and nothing is answered twic
   made.fault = (operation) => (operation === 'writeDedup' ? 'unavailable' : undefined);
   const before = made.ask(send('ann', cmid(1), { conv: 'c0' }));
   made.handoff.look();
-  await made.pass(900);
+  await made.pass(1_900);
   assert.equal(made.moving, 1, 'its ids are not indexed yet');
   const later = [2, 3, 4].map((i) => made.ask(send('ann', cmid(i), { conv: 'c0' })));
   later.push(made.ask(history('bob', { conv: 'c0' }) as never));
@@ -48,6 +48,31 @@ test('what comes meanwhile is sent on in its order, and nothing is answered twic
     later.map(({ id }) => `redirect ${id} to ${OTHER}`),
   );
   assert.equal(made.answers.size, 2, 'of the create and the first send alone');
+});
+
+test('a busy conversation is paused between two batches, with its small rows and ids written by then', async () => {
+  const made = await node();
+  const late = () => new Promise<void>((resolve) => void made.system.after(20, resolve));
+  const { table, store } = made;
+  const [append, index, project] = [
+    table.write.bind(table),
+    table.writeDedup.bind(table),
+    store.write.bind(store),
+  ];
+  table.write = async (conv, rows) => late().then(() => append(conv, rows));
+  table.writeDedup = async (conv, rows) => late().then(() => index(conv, rows));
+  store.write = async (writes) => late().then(() => project(writes));
+  made.next = () => OTHER;
+  made.handoff.look();
+  for (let i = 1; made.counts.handoffs === 0 && i < 100; i++) {
+    made.ask(send('ann', cmid(i), { conv: 'c0', ordinal: i, base: i }));
+    await made.pass(70);
+  }
+  assert.deepEqual(
+    [made.counts.handoffs, made.pauses],
+    [1, [0]],
+    'the release alone, which takes no time here',
+  );
 });
 
 test('a ring that changes while a conversation is on its way does not send it off twice', async () => {
@@ -224,7 +249,7 @@ test('a stopped one starts nothing any more, and what it had begun stays', async
   made.ask(send('ann', cmid(1), { conv: 'c0' }));
   made.fault = (operation) => (operation === 'writeDedup' ? 'unavailable' : undefined);
   made.handoff.look();
-  await made.pass(900);
+  await made.pass(1_900);
   assert.equal(made.moving, 1);
   made.handoff.stop();
   made.fault = () => undefined;
