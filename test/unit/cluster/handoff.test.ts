@@ -64,6 +64,7 @@ test('a busy conversation is paused between two batches, with its small rows and
   store.write = async (writes) => late().then(() => project(writes));
   made.next = () => OTHER;
   made.handoff.look();
+  await made.pass(60); // so that a batch is in flight when the rows before it are written
   for (let i = 1; made.counts.handoffs === 0 && i < 100; i++) {
     made.ask(send('ann', cmid(i), { conv: 'c0', ordinal: i, base: i }));
     await made.pass(70);
