@@ -26,8 +26,6 @@ export const PEER_BOUNDS = {
   requestBytesMax: 128 * 1024 * 1024,
   /** Conversations of which an edge knows the highest seq acknowledged. */
   headsSeenMax: 65_536,
-  /** Sends that were refused and may come again, of which an edge knows when they came first. */
-  refusedSendsMax: 16_384,
   requestDeadlineMs: 8_000,
   /** A request goes out again when nothing shows that it arrived; after the longer time, in any case. */
   resendAfterMs: 1_000,

@@ -1,7 +1,6 @@
 import type { ConversationId, NodeId, Seq } from '../../src/core/ids.ts';
-import type { NodeRequest, SendRequest } from '../../src/core/requests.ts';
+import type { NodeRequest } from '../../src/core/requests.ts';
 import type { PeerBounds } from './bounds.ts';
-import { RefusedSends } from './refused-sends.ts';
 import { SeenHeads } from './seen-heads.ts';
 
 /** A request that its owner has not answered. */
@@ -51,7 +50,7 @@ export class Pending {
   }
 }
 
-type Bounds = Pick<PeerBounds, 'requestsMax' | 'requestBytesMax' | 'headsSeenMax' | 'refusedSendsMax'>;
+type Bounds = Pick<PeerBounds, 'requestsMax' | 'requestBytesMax' | 'headsSeenMax'>;
 
 /** The unanswered requests of an edge, in the order in which they came. */
 export class PendingRequests {
@@ -59,14 +58,12 @@ export class PendingRequests {
   readonly #byTicket = new Map<number, Pending>();
   readonly #byConv = new Map<ConversationId, Pending[]>();
   readonly #heads: SeenHeads;
-  readonly #refused: RefusedSends;
   #lastTicket = 0;
   #bytes = 0;
 
   constructor(bounds: Bounds) {
     this.#bounds = bounds;
     this.#heads = new SeenHeads(bounds.headsSeenMax);
-    this.#refused = new RefusedSends(bounds.refusedSendsMax);
   }
 
   get size(): number {
@@ -77,7 +74,8 @@ export class PendingRequests {
   add(request: NodeRequest, owner: NodeId, now: number): Pending | undefined {
     const { requestsMax, requestBytesMax } = this.#bounds;
     if (this.#byTicket.size >= requestsMax || this.#bytes + request.bytes > requestBytesMax) return undefined;
-    const after = request.t === 'send' ? this.#afterOf(request) : 0;
+    // A copy that the client itself sent before may be anywhere.
+    const after = request.t === 'send' && !request.retry ? this.#heads.of(request.conv) : 0;
     const pending = new Pending(++this.#lastTicket, request, owner, now, after);
     this.#byTicket.set(pending.ticket, pending);
     this.#bytes += request.bytes;
@@ -97,9 +95,7 @@ export class PendingRequests {
   }
 
   acked(pending: Pending, seq: Seq): void {
-    const { request } = pending;
-    this.#heads.note(request.conv, seq);
-    if (request.t === 'send') this.#refused.forget(request);
+    this.#heads.note(pending.request.conv, seq);
     this.remove(pending);
   }
 
@@ -120,25 +116,11 @@ export class PendingRequests {
     this.remove(pending);
     const { request } = pending;
     if (request.t !== 'send') return;
-    this.#refused.note(request, pending.after);
     for (const later of this.#byConv.get(request.conv) ?? []) {
       const { t, session } = later.request;
       if (t === 'send' && session === request.session && later.request.ordinal > request.ordinal)
         later.baseMax = Math.min(later.baseMax, request.ordinal);
     }
-  }
-
-  /** It was refused before it was added. */
-  refusedAtOnce(request: NodeRequest): void {
-    if (request.t === 'send') this.#refused.note(request, this.#afterOf(request));
-  }
-
-  /** Of a copy that the client flags, all that is known is when it came the first time, if that was here. */
-  #afterOf(request: SendRequest): Seq {
-    const known = this.#refused.of(request);
-    if (request.retry) return known ?? 0;
-    const seen = this.#heads.of(request.conv);
-    return known === undefined ? seen : Math.min(known, seen);
   }
 
   /** The oldest first; those met may be removed on the way. */

@@ -103,7 +103,6 @@ export class RemoteOwners implements OwnerLink, LinkListener {
     const { bus, system } = this.#options;
     const owner = this.#routes.ownerOf(request.conv);
     if (!bus.connected || owner === undefined || this.#links.get(owner) === undefined) {
-      this.#pending.refusedAtOnce(request);
       refuse(
         this.#options.edge,
         request,
@@ -116,7 +115,6 @@ export class RemoteOwners implements OwnerLink, LinkListener {
     const before = this.#pending.lastOf(request.conv);
     const pending = this.#pending.add(request, owner, system.monotonic());
     if (pending === undefined) {
-      this.#pending.refusedAtOnce(request);
       refuse(
         this.#options.edge,
         request,

@@ -21,7 +21,19 @@ interface Known {
   readN: number | undefined;
   /** Whether `readN` is that of an earlier cursor: `unread` may then be too high. */
   isUnsure?: boolean;
+  /** Mentions of the user; as the entry says, if not given. */
+  mentions?: Mentions;
 }
+
+/** How many up to `upTo` were said to be unread, and which have come since. */
+interface Mentions {
+  readonly said: number;
+  readonly upTo: number;
+  readonly seqs: readonly number[];
+}
+
+/** Of more, the first ones are forgotten. */
+const MENTIONS_MAX = 1_000;
 
 /** The user's conversations as far as the client was told, kept up to date by events. */
 export class Directory {
@@ -95,9 +107,10 @@ export class Directory {
     for (const [name, value] of Object.entries(fields)) {
       if (value !== undefined) Object.assign(entry, { [name]: value });
     }
+    const mentions = event.mentions === undefined ? known.mentions : saidBy(entry);
     // Of an own message that was acked, and of those before it, `n` is a guess until an event says it.
-    if (event.unread === undefined && event.removed === undefined) this.#set({ ...known, entry });
-    else this.#set({ entry, readN: entry.n - entry.unread });
+    if (event.unread === undefined && event.removed === undefined) this.#set({ ...known, entry, mentions });
+    else this.#set({ entry, readN: entry.n - entry.unread, mentions });
   }
 
   /** What was known stays where the entry is older: neither heads nor cursors fall, and owners may follow one another. */
@@ -114,12 +127,13 @@ export class Directory {
     const isUnsure = isBehind && known.isUnsure === true;
     const { mute, pin, archive, set = 0 } = known.entry;
     const prefs = set > (entry.set ?? 0) ? { mute, pin, archive, set } : {};
-    const { mentions } = head > entry.head ? known.entry : entry;
+    const mentions = head > entry.head ? known.mentions : saidBy(entry);
     if (isBehind) this.#options.isBehind(entry.conv, read);
     this.#set({
-      entry: { ...entry, head, n, ts, preview, read, unread, mentions, ...prefs },
+      entry: { ...entry, head, n, ts, preview, read, unread, ...prefs },
       readN,
       isUnsure,
+      mentions,
     });
   }
 
@@ -138,7 +152,7 @@ export class Directory {
   message(message: Message): void {
     const known = this.#known.get(message.conv);
     if (known === undefined) return;
-    let { entry, readN, isUnsure = false } = known;
+    let { entry, readN, isUnsure = false, mentions = saidBy(known.entry) } = known;
     const isSystem = message.kind.startsWith('sys.');
     const isOwn = message.from === this.#user && !isSystem;
     const isMention = message.mentions?.includes(this.#user) === true && message.seq > entry.read;
@@ -152,8 +166,8 @@ export class Directory {
         n,
         ts: message.ts,
         preview: isSystem ? entry.preview : preview(message),
-        mentions: isMention ? (entry.mentions ?? 0) + 1 : entry.mentions,
       };
+      if (isMention) mentions = { ...mentions, seqs: [...mentions.seqs, message.seq].slice(-MENTIONS_MAX) };
     }
     if (isOwn && message.seq > entry.read) {
       entry = { ...entry, read: message.seq };
@@ -161,7 +175,7 @@ export class Directory {
       if (message.n > 0) readN = message.n;
       else if (!isUnsure) readN = undefined;
     }
-    if (entry !== known.entry) this.#moved({ entry, readN, isUnsure });
+    if (entry !== known.entry) this.#moved({ entry, readN, isUnsure, mentions });
     this.placed(message);
   }
 
@@ -169,12 +183,13 @@ export class Directory {
   placed({ conv, seq, n }: Message): void {
     const known = this.#known.get(conv);
     if (known === undefined || n === 0 || seq !== known.entry.read || n === known.readN) return;
-    this.#moved({ entry: known.entry, readN: n });
+    this.#moved({ ...known, readN: n, isUnsure: false });
   }
 
-  #moved({ entry, readN, isUnsure = false }: Known): void {
+  #moved(known: Known): void {
+    const { entry, readN, isUnsure = false } = known;
     const unread = readN === undefined ? 0 : Math.max(0, entry.n - readN);
-    this.#set({ entry: { ...entry, unread }, readN, isUnsure });
+    this.#set({ ...known, entry: { ...entry, unread } });
     if (isUnsure) this.#places.add(entry.conv);
   }
 
@@ -186,15 +201,15 @@ export class Directory {
     const read = Math.min(seq, entry.head);
     if (read <= entry.read) return false;
     const readN = read === entry.head ? entry.n : (n ?? known.readN);
-    this.#moved({ entry: { ...entry, read }, readN, isUnsure: read < entry.head && n === undefined });
+    const isUnsure = read < entry.head && n === undefined;
+    this.#moved({ ...known, entry: { ...entry, read }, readN, isUnsure });
     return true;
   }
 
-  #set({ entry, ...rest }: Known): void {
+  #set({ entry, mentions = saidBy(entry), ...rest }: Known): void {
     const { conv } = entry;
-    // How many of those left are mentions is not known; an entry that says so follows a cursor that moves.
-    const mentions = Math.min(entry.mentions ?? 0, entry.unread);
-    const known = { ...rest, entry: { ...entry, mentions: mentions === 0 ? undefined : mentions } };
+    const left = Math.min(mentionsBehind(mentions, entry.read), entry.unread);
+    const known = { ...rest, mentions, entry: { ...entry, mentions: left === 0 ? undefined : left } };
     this.#known.set(conv, known);
     if (this.#known.size > this.#options.conversationsMax) this.#forgetOldest();
     this.#options.changed(known.entry);
@@ -212,6 +227,15 @@ export class Directory {
 function unreadOf(read: number, readN: number | undefined, head: number, n: number, said: number): number {
   if (read >= head) return 0;
   return readN === undefined ? said : Math.max(0, n - readN);
+}
+
+function saidBy({ mentions, head }: Entry): Mentions {
+  return { said: mentions ?? 0, upTo: head, seqs: [] };
+}
+
+/** Of those said, how many are left is not known while the cursor is among them; an entry follows that says so. */
+function mentionsBehind({ said, upTo, seqs }: Mentions, read: number): number {
+  return (read < upTo ? said : 0) + seqs.filter((seq) => seq > read).length;
 }
 
 const EMPTY = {

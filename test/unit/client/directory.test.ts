@@ -141,3 +141,25 @@ test('S14.5: a cursor that the server shows to be behind is said so, and stays w
     ],
   );
 });
+
+test('of the mentions only those behind the cursor are left when an own message is acked behind them', () => {
+  const { directory } = new Rig();
+  const mentionsIn = (...seqs: number[]): void => {
+    for (const seq of seqs) directory.message({ ...message('bob', seq), mentions: ['ann'] });
+  };
+  mentionsIn(11, 12);
+  directory.message(message('bob', 13));
+  mentionsIn(15);
+  assert.equal(directory.get(CONV)?.mentions, 3);
+  directory.message(message('ann', 14, 0)); // acked late: its place among the messages is not known
+  assert.equal(directory.get(CONV)?.mentions, 1);
+  directory.conversation({ t: 'conversation', conv: CONV, read: 14, unread: 2, mentions: 2 });
+  mentionsIn(16);
+  directory.read(CONV, 14, undefined);
+  assert.equal(directory.get(CONV)?.mentions, 3, 'which of those said are left is not known, …');
+  directory.read(CONV, 15, undefined);
+  assert.equal(directory.get(CONV)?.mentions, 1, '… until the cursor is behind them');
+  directory.merge({ ...ENTRY, head: 16, n: 15, read: 15, unread: 1, mentions: 1 });
+  directory.read(CONV, 16, undefined);
+  assert.equal(directory.get(CONV)?.mentions, undefined);
+});

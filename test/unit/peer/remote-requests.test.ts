@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { SendRequest } from '../../../src/core/requests.ts';
 import { cmid, CONV, createGroup, history, members, read, send } from '../actors/requests.ts';
-import { RefusedSends } from '../../../cluster/peer/refused-sends.ts';
 import { SeenHeads } from '../../../cluster/peer/seen-heads.ts';
 import { inShort } from '../actors/stage.ts';
 import { OwnerNode } from './owner-node.ts';
@@ -89,58 +88,6 @@ test('with a send goes the highest seq acknowledged before it came; of what its 
       [true, 4],
     ],
   );
-});
-
-test('a send that was refused, and comes again flagged, is known to come behind what was acknowledged the first time', async () => {
-  const { a, system, net, ann, owner } = await withGroup();
-  const ask = (id: number, ordinal: number, retry = false): SendRequest =>
-    a.ask(send('ann', cmid(900_000 + id), { session: ann.number, ordinal, base: ordinal, retry }));
-  ask(1, 1);
-  await system.advance(300); // seq 2
-  owner.deaf = true;
-  const first = ask(2, 2);
-  await system.advance(8_300);
-  assert.equal(inShort(a.answered.get(first)), 'timed_out_unknown');
-  net.hub.stop();
-  assert.equal(inShort(a.answered.get(ask(3, 3))), 'unavailable', 'this one never left');
-  net.hub.start();
-  await system.advance(1_000);
-  owner.deaf = false;
-  const other = a.ask(send('ann', cmid(900_002), { session: 77, retry: true }));
-  await system.advance(300);
-  const again = [ask(2, 4, true), ask(3, 5, true)];
-  await system.advance(300);
-  const taken = owner.taken.filter((request) => request.t === 'send');
-  assert.deepEqual(
-    taken.slice(-2).map(({ cmid: id, retry, after }) => [id, retry, after]),
-    again.map(({ cmid: id }) => [id, true, 2]),
-  );
-  assert.deepEqual(taken.find(({ session }) => session === other.session)?.after, 0);
-  ask(2, 6, true);
-  await system.advance(300);
-  const last = owner.taken.filter((request) => request.t === 'send').at(-1);
-  assert.equal(last?.after, 0, 'it was acknowledged meanwhile, and is forgotten');
-});
-
-test('of refused sends an edge remembers the first copy, and so many of them', () => {
-  const refused = new RefusedSends(2);
-  const [one, two, three] = [1, 2, 3].map((id) => send('ann', cmid(id))) as [
-    SendRequest,
-    SendRequest,
-    SendRequest,
-  ];
-  refused.note(one, 5);
-  refused.note(one, 9);
-  refused.note(two, 7);
-  const elsewhere = send('ann', cmid(1), { conv: '0190a000-0000-7000-8000-00000000000f' });
-  assert.deepEqual(
-    [one, two, three, elsewhere].map((each) => refused.of(each)),
-    [5, 7, undefined, undefined],
-  );
-  refused.note(three, 1);
-  assert.deepEqual([refused.of(one), refused.of(two), refused.of(three)], [undefined, 7, 1]);
-  refused.note(two, 0);
-  assert.equal(refused.of(two), undefined, 'of one copy nothing is known');
 });
 
 test('an edge remembers the highest seqs of so many conversations', () => {
