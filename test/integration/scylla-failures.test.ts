@@ -3,7 +3,7 @@ import test from 'node:test';
 import { errors, types } from 'cassandra-driver';
 import { failureOf } from '../../src/adapters/scylla/failures.ts';
 import { parseAddressMap, withPort } from '../../src/adapters/scylla/options.ts';
-import { MappedAddresses } from '../../src/adapters/scylla/policies.ts';
+import { LeasesTwice, MappedAddresses } from '../../src/adapters/scylla/policies.ts';
 
 const codes = types.responseErrorCodes;
 const CAS_WRITE_UNKNOWN = 0x1700;
@@ -88,4 +88,27 @@ test('scylla: addresses are mapped by their own port, or 9042; others stay', () 
   assert.equal(withPort('db.example'), 'db.example:9042');
   for (const bad of ['', 'a', 'a=', '=b', 'a=b=c', 'a=b,'])
     assert.throws(() => parseAddressMap(bad), /their=ours/, bad);
+});
+
+test('scylla: reads of leases that are not answered soon go to a second node, and nothing else does', () => {
+  const policy = new LeasesTwice(1_000);
+  const delays = (query: string | object[]): number[] => {
+    const plan = policy.newPlan('', query);
+    return [plan.nextExecution(), plan.nextExecution()];
+  };
+  const lease = 'SELECT node, state FROM chat.node_lease';
+  assert.deepEqual(
+    [delays(lease), delays(`${lease} WHERE node = ?`)],
+    [
+      [400, -1],
+      [400, -1],
+    ],
+  );
+  for (const other of [
+    "UPDATE chat.node_lease SET hb = ? WHERE node = ? IF state = 'live'",
+    'SELECT owner, fence, head FROM chat.conv_owner WHERE conv = ?',
+    'SELECT node FROM chat.node_lease_old',
+    [{ query: lease }],
+  ])
+    assert.deepEqual(delays(other), [-1, -1], JSON.stringify(other));
 });

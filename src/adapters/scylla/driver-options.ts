@@ -1,6 +1,6 @@
 import { auth, type ClientOptions, type DseClientOptions, policies } from 'cassandra-driver';
 import { checkKeyspace, DEFAULTS, type ScyllaOptions } from './options.ts';
-import { MappedAddresses } from './policies.ts';
+import { LeasesTwice, MappedAddresses } from './policies.ts';
 
 const RECONNECT_FIRST_MS = 250;
 const RECONNECT_MAX_MS = 1_000;
@@ -23,6 +23,7 @@ export function driverOptions(options: ScyllaOptions): DseClientOptions {
         RECONNECT_MAX_MS,
         false,
       ),
+      speculativeExecution: new LeasesTwice(options.leaseTimeoutMs ?? DEFAULTS.leaseTimeoutMs),
       ...(addressMap !== undefined && { addressResolution: new MappedAddresses(addressMap) }),
     },
     pooling: {
