@@ -234,7 +234,14 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'handed-over-in-flight',
     breaks: 'A conversation is handed over with a batch in flight.',
     profile: OWNERS,
-    patches: [{ file: HANDOFF, find: '      if (!cell.settled) return false;\n', replace: '' }],
+    patches: [
+      {
+        file: HANDOFF,
+        find: 'cell.settled && this.#isWritten(cell.conv);',
+        replace: 'this.#isWritten(cell.conv);',
+      },
+      { file: HANDOFF, find: '(this.#isWritten(conv) && cell.settled),', replace: 'this.#isWritten(conv),' },
+    ],
   },
   {
     name: 'retry-with-other-bytes',
