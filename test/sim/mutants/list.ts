@@ -235,11 +235,7 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'A conversation is handed over with a batch in flight.',
     profile: OWNERS,
     patches: [
-      {
-        file: HANDOFF,
-        find: 'cell.settled && this.#isWritten(cell.conv);',
-        replace: 'this.#isWritten(cell.conv);',
-      },
+      { file: HANDOFF, find: 'cell.settled && this', replace: 'this' },
       { file: HANDOFF, find: '(this.#isWritten(conv) && cell.settled),', replace: 'this.#isWritten(conv),' },
     ],
   },
