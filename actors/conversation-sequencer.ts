@@ -282,7 +282,7 @@ export class ConversationSequencer implements ConversationActor {
   }
 
   #lookedUp(looked: SendRequest, outcome: LookUpOutcome, out: Outbox): void {
-    for (const { request, known } of this.#held.answered(looked, outcome, this.head)) {
+    for (const [request, known] of this.#held.answered(looked, outcome, this.head)) {
       if (known !== undefined) this.#backlog.push({ request, known });
       else refuse(request, 'unavailable', 'The store cannot be read now.', UNAVAILABLE_RETRY_MS, out);
     }

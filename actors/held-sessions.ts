@@ -11,16 +11,14 @@ export interface LookedUp {
 
 export const NOT_LOOKED_UP: LookedUp = { absentTo: 0 };
 
-/** A request of a session that is held. */
-export interface Held {
-  readonly request: ConversationRequest;
-  /** As long as it is not answered: as if it were absent up to the head as it was then. undefined: that is not known. */
-  known: LookedUp | undefined;
-}
+/**
+ * Requests of a held session in the order in which they came, with what is known of each. As long as a look-up is not
+ * answered: as if its send were absent up to the head as it was then. undefined: that could not be read.
+ */
+type Held = Map<ConversationRequest, LookedUp | undefined>;
 
 interface Session {
-  /** In the order in which they came. */
-  readonly requests: Map<ConversationRequest, Held>;
+  readonly requests: Held;
   /** Look-ups that are not answered. */
   asked: number;
   /** One is answered: the session goes on when the others are, however much comes behind. */
@@ -61,9 +59,9 @@ export class HeldSessions {
     const known = this.#sessions.get(key(request));
     if (known?.isClosed === true || this.#lookUps >= this.#lookUpsMax) return false;
     if (known !== undefined && this.#bytes + request.bytes > this.#bytesMax) return false;
-    const session = known ?? { requests: new Map(), asked: 0, isClosed: false };
+    const session = known ?? { requests: new Map() as Held, asked: 0, isClosed: false };
     if (known === undefined) this.#sessions.set(key(request), session);
-    session.requests.set(request, { request, known: { absentTo: head } });
+    session.requests.set(request, { absentTo: head });
     session.asked++;
     this.#lookUps++;
     this.#bytes += request.bytes;
@@ -75,7 +73,7 @@ export class HeldSessions {
     const session = this.#sessions.get(key(request));
     if (session === undefined || this.#waiting >= this.#requestsMax) return false;
     if (this.#bytes + request.bytes > this.#bytesMax) return false;
-    session.requests.set(request, { request, known: NOT_LOOKED_UP });
+    session.requests.set(request, NOT_LOOKED_UP);
     this.#waiting++;
     this.#bytes += request.bytes;
     return true;
@@ -85,13 +83,17 @@ export class HeldSessions {
    * A look-up came back, while `head` was committed; returns all that the session asked if it was the last one that it
    * waited for.
    */
-  answered(request: SendRequest, outcome: LookUpOutcome, head: Seq): Iterable<Held> {
+  answered(
+    request: SendRequest,
+    outcome: LookUpOutcome,
+    head: Seq,
+  ): Iterable<readonly [ConversationRequest, LookedUp | undefined]> {
     const session = this.#sessions.get(key(request));
-    const held = session?.requests.get(request);
-    if (session === undefined || held === undefined)
+    if (session === undefined || !session.requests.has(request))
       throw new Error(`${request.conv}: a look-up came back that nothing waits for`);
-    if (outcome.t === 'found' && outcome.hit.seq <= head) held.known = { absentTo: 0, hit: outcome.hit };
-    else if (outcome.t === 'unavailable') held.known = undefined;
+    if (outcome.t === 'found' && outcome.hit.seq <= head)
+      session.requests.set(request, { absentTo: 0, hit: outcome.hit });
+    else if (outcome.t === 'unavailable') session.requests.set(request, undefined);
     session.isClosed = true;
     this.#lookUps--;
     this.#waiting++;
@@ -99,7 +101,7 @@ export class HeldSessions {
     this.#sessions.delete(key(request));
     this.#waiting -= session.requests.size;
     for (const each of session.requests.keys()) this.#bytes -= each.bytes;
-    return session.requests.values();
+    return session.requests;
   }
 
   releaseAll(): ConversationRequest[] {
