@@ -5,7 +5,6 @@ import type {
   ConversationActor,
   ConversationMessage,
   CursorNews,
-  LookUpOutcome,
   Outbox,
 } from '../src/core/actor.ts';
 import type { Entry } from '../src/core/entry.ts';
@@ -17,6 +16,7 @@ import {
   type MembersRequest,
   type ReceiptsRequest,
   type SendRequest,
+  isChange,
   isFleeting,
 } from '../src/core/requests.ts';
 import type { ConversationRow, HandOver, ProjectionWrite } from '../src/core/rows.ts';
@@ -26,19 +26,20 @@ import { publishCommitted } from './committed.ts';
 import { Cursors, receiptsPage } from './cursors.ts';
 import { createAgain } from './creation.ts';
 import { Draft, MEMBERS_ROW_BYTES, originHash, rowBytes } from './draft.ts';
-import { HeldSessions, type LookedUp, NOT_LOOKED_UP } from './held-sessions.ts';
+import { HeldSessions, type Known, NOTHING_KNOWN } from './held-sessions.ts';
 import { historyPage } from './history-page.ts';
 import { setPrefs } from './prefs.ts';
 import { changeMembers, memberList } from './member-change.ts';
 import { projectionOf, settleProjection } from './projection.ts';
 import {
-  OUT_OF_TURN_RETRY_MS,
   refuse,
+  refuseHeld,
   refuseOtherOrigin,
   refuseOutOfTurn,
   refuseStranger,
   refuseTooMany,
   refuseUnknown,
+  refuseUnread,
   UNAVAILABLE_RETRY_MS,
 } from './refusals.ts';
 import { SequencerState } from './sequencer-state.ts';
@@ -47,15 +48,15 @@ import { Typing } from './typing.ts';
 
 const SESSIONS_MAX = 512;
 /** With the batch in flight, these bound the completions that an actor can be owed. */
-const LOOK_UPS_MAX = 1_024;
-/** What waits behind look-ups: as much as a mailbox holds. */
+const ASKS_MAX = 1_024;
+/** What waits behind what is asked: as much as a mailbox holds. */
 const HELD_REQUESTS_MAX = 1_024;
 const HELD_BYTES_MAX = 1024 * 1024;
 
 /** A request that waits inside for the batch in flight. */
 interface Waiting {
   readonly request: ConversationRequest;
-  readonly known: LookedUp;
+  readonly known: Known;
 }
 
 /**
@@ -67,7 +68,7 @@ export class ConversationSequencer implements ConversationActor {
   sealed = false;
   readonly #fence: number;
   readonly #ordinals = new SessionOrdinals(SESSIONS_MAX);
-  readonly #held = new HeldSessions(LOOK_UPS_MAX, HELD_REQUESTS_MAX, HELD_BYTES_MAX);
+  readonly #held = new HeldSessions(ASKS_MAX, HELD_REQUESTS_MAX, HELD_BYTES_MAX);
   readonly #backlog: Waiting[] = [];
   #state: SequencerState | undefined;
   /** A group that was begun and has no first event: only who began it, with the same request, may go on. */
@@ -123,13 +124,14 @@ export class ConversationSequencer implements ConversationActor {
     switch (message.t) {
       case 'appended':
       case 'lookedUp':
+      case 'confirmed':
       case 'recalled':
       case 'fetched':
         this.#complete(message, now, out);
         return;
       default:
-        if (!this.#process(message, NOT_LOOKED_UP, now, out))
-          this.#backlog.push({ request: message, known: NOT_LOOKED_UP });
+        if (!this.#process(message, NOTHING_KNOWN, now, out))
+          this.#backlog.push({ request: message, known: NOTHING_KNOWN });
     }
   }
 
@@ -148,7 +150,10 @@ export class ConversationSequencer implements ConversationActor {
         this.#appended(message.outcome, out);
         break;
       case 'lookedUp':
-        this.#lookedUp(message.request, message.outcome, out);
+        this.#goOn(this.#held.lookedUp(message.request, message.outcome, this.head), out);
+        break;
+      case 'confirmed':
+        this.#goOn(this.#held.confirmed(message.request, message.isAwaited), out);
         break;
       case 'recalled':
         this.#existing().recalled(message);
@@ -169,11 +174,8 @@ export class ConversationSequencer implements ConversationActor {
   }
 
   /** Takes a request in or answers it; false: it must wait until the batch before it is committed. */
-  #process(request: ConversationRequest, known: LookedUp, now: number, out: Outbox): boolean {
-    if (!isFleeting(request) && this.#held.holds(request)) {
-      this.#hold(request, out);
-      return true;
-    }
+  #process(request: ConversationRequest, known: Known, now: number, out: Outbox): boolean {
+    if (!isFleeting(request) && this.#held.holds(request)) return this.#hold(request, out);
     if (request.t === 'create') return this.#create(request, now, out);
     const state = this.#state;
     if (state === undefined) {
@@ -182,6 +184,7 @@ export class ConversationSequencer implements ConversationActor {
       out.passivate();
       return true;
     }
+    if (isChange(request) && known.isAwaited !== true) return this.#ask(request, out);
     switch (request.t) {
       case 'send':
         return this.#send(state, request, known, now, out);
@@ -208,7 +211,7 @@ export class ConversationSequencer implements ConversationActor {
   #send(
     state: SequencerState,
     request: SendRequest,
-    { hit, absentTo }: LookedUp,
+    { hit, absentTo }: Known,
     now: number,
     out: Outbox,
   ): boolean {
@@ -224,9 +227,7 @@ export class ConversationSequencer implements ConversationActor {
     if (turn !== 'next') return refuseOutOfTurn(request, out);
     if (state.needsLookUp(request, absentTo, out)) {
       this.#giveBack(request); // one before it in its session may fail meanwhile: its turn is judged anew
-      if (this.#held.lookUp(request, this.head)) out.lookUp(request);
-      else refuse(request, 'overloaded', 'Too many sends wait for a look-up.', OUT_OF_TURN_RETRY_MS, out);
-      return true;
+      return this.#ask(request, out);
     }
     const sent = uuidV7Time(cmid);
     if (sent !== undefined && sent < now - LIMITS.dedupWindowMs) {
@@ -273,18 +274,24 @@ export class ConversationSequencer implements ConversationActor {
     this.#ordinals.giveBack(edge, session, ordinal);
   }
 
-  /** Behind what its session waits for; sends that need a look-up too are looked up meanwhile. */
-  #hold(request: ConversationRequest, out: Outbox): void {
-    const isUnknown = request.t === 'send' && this.#state?.isUnknown(request, out) === true;
-    if (isUnknown && this.#held.lookUp(request, this.head)) out.lookUp(request);
-    else if (!this.#held.add(request))
-      refuse(request, 'overloaded', 'Too many requests wait for a look-up.', OUT_OF_TURN_RETRY_MS, out);
+  /** Its session goes on when it is answered. */
+  #ask(request: ConversationRequest, out: Outbox): true {
+    if (!this.#held.ask(request, this.head, out)) refuseHeld(request, out);
+    return true;
   }
 
-  #lookedUp(looked: SendRequest, outcome: LookUpOutcome, out: Outbox): void {
-    for (const [request, known] of this.#held.answered(looked, outcome, this.head)) {
+  /** Behind what its session waits for; what must be asked of it too is asked meanwhile. */
+  #hold(request: ConversationRequest, out: Outbox): true {
+    const asks = request.t === 'send' ? this.#state?.isUnknown(request, out) === true : isChange(request);
+    if (!(asks && this.#held.ask(request, this.head, out)) && !this.#held.add(request))
+      refuseHeld(request, out);
+    return true;
+  }
+
+  #goOn(requests: Iterable<[ConversationRequest, Known | undefined]>, out: Outbox): void {
+    for (const [request, known] of requests) {
       if (known !== undefined) this.#backlog.push({ request, known });
-      else refuse(request, 'unavailable', 'The store cannot be read now.', UNAVAILABLE_RETRY_MS, out);
+      else refuseUnread(request, out);
     }
   }
 
@@ -363,11 +370,8 @@ export class ConversationSequencer implements ConversationActor {
     if (this.sealed) return;
     this.sealed = true;
     for (const { request } of this.#inFlight?.entries ?? []) refuseUnknown(request, out);
-    const left = [
-      ...(this.#draft?.entries ?? []).map((entry) => entry.request),
-      ...this.#backlog.map((waiting) => waiting.request),
-      ...this.#held.releaseAll(),
-    ];
+    const inside = [...(this.#draft?.entries ?? []), ...this.#backlog].map(({ request }) => request);
+    const left = [...inside, ...this.#held.releaseAll()];
     for (const request of left)
       refuse(request, 'unavailable', 'The conversation is changing hands.', UNAVAILABLE_RETRY_MS, out);
     this.#inFlight = undefined;

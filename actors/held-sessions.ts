@@ -1,49 +1,56 @@
-import type { LookUpOutcome } from '../src/core/actor.ts';
+import type { LookUpOutcome, Outbox } from '../src/core/actor.ts';
 import type { Seq } from '../src/core/ids.ts';
-import type { ConversationRequest, SendRequest } from '../src/core/requests.ts';
+import type { ConversationRequest } from '../src/core/requests.ts';
 import type { DedupHit } from '../src/core/rows.ts';
 
-/** What the store said of a send: where its id is, or up to which seq it is absent. */
-export interface LookedUp {
-  readonly absentTo: Seq;
+/** What was learnt of a request since it came. */
+export interface Known {
+  /** Of a send: where its id is, or up to which seq it is absent. */
   readonly hit?: DedupHit;
+  readonly absentTo: Seq;
+  /** Of a change: since this term began its edge has said that it waits for it, so no other owner's answer reached it. */
+  readonly isAwaited?: boolean;
 }
 
-export const NOT_LOOKED_UP: LookedUp = { absentTo: 0 };
+export const NOTHING_KNOWN: Known = { absentTo: 0 };
+const AWAITED: Known = { absentTo: 0, isAwaited: true };
 
 /**
  * Requests of a held session in the order in which they came, with what is known of each. As long as a look-up is not
- * answered: as if its send were absent up to the head as it was then. undefined: that could not be read.
+ * answered: as if its send were absent up to the head as it was then. undefined: that could not be learnt.
  */
-type Held = Map<ConversationRequest, LookedUp | undefined>;
+type Held = Map<ConversationRequest, Known | undefined>;
 
 interface Session {
   readonly requests: Held;
-  /** Look-ups that are not answered. */
+  /** What was asked and is not answered. */
   asked: number;
   /** One is answered: the session goes on when the others are, however much comes behind. */
   isClosed: boolean;
 }
 
-/** Sessions of which a send waits for its look-up: what they ask next waits behind it, others go on. */
+/**
+ * Sessions of which something is asked before they go on: the store for the id of a send, the edge whether it waits for
+ * a change. What they request next waits behind it, others go on.
+ */
 export class HeldSessions {
   readonly #sessions = new Map<string, Session>();
-  readonly #lookUpsMax: number;
+  readonly #asksMax: number;
   readonly #requestsMax: number;
   readonly #bytesMax: number;
-  #lookUps = 0;
+  #asks = 0;
   #waiting = 0;
   #bytes = 0;
 
-  /** `requestsMax` and `bytesMax` bound what waits beside at most `lookUpsMax` sends that are looked up. */
-  constructor(lookUpsMax: number, requestsMax: number, bytesMax: number) {
-    this.#lookUpsMax = lookUpsMax;
+  /** `requestsMax` and `bytesMax` bound what waits beside at most `asksMax` requests that something is asked of. */
+  constructor(asksMax: number, requestsMax: number, bytesMax: number) {
+    this.#asksMax = asksMax;
     this.#requestsMax = requestsMax;
     this.#bytesMax = bytesMax;
   }
 
   get size(): number {
-    return this.#lookUps + this.#waiting;
+    return this.#asks + this.#waiting;
   }
   /** Of all requests that wait. */
   get bytes(): number {
@@ -54,17 +61,22 @@ export class HeldSessions {
     return this.#sessions.size > 0 && this.#sessions.has(key(request));
   }
 
-  /** Holds a send that is to be looked up, and its session with it; false: there is no room, or it is to wait for its turn. */
-  lookUp(request: SendRequest, head: Seq): boolean {
+  /**
+   * Holds a send that is to be looked up, or a change that is to be confirmed, and its session with it; false: there is
+   * no room, or it is to wait for its turn.
+   */
+  ask(request: ConversationRequest, head: Seq, out: Outbox): boolean {
     const known = this.#sessions.get(key(request));
-    if (known?.isClosed === true || this.#lookUps >= this.#lookUpsMax) return false;
+    if (known?.isClosed === true || this.#asks >= this.#asksMax) return false;
     if (known !== undefined && this.#bytes + request.bytes > this.#bytesMax) return false;
     const session = known ?? { requests: new Map() as Held, asked: 0, isClosed: false };
     if (known === undefined) this.#sessions.set(key(request), session);
-    session.requests.set(request, { absentTo: head });
+    session.requests.set(request, request.t === 'send' ? { absentTo: head } : NOTHING_KNOWN);
     session.asked++;
-    this.#lookUps++;
+    this.#asks++;
     this.#bytes += request.bytes;
+    if (request.t === 'send') out.lookUp(request);
+    else out.confirm(request);
     return true;
   }
 
@@ -73,29 +85,45 @@ export class HeldSessions {
     const session = this.#sessions.get(key(request));
     if (session === undefined || this.#waiting >= this.#requestsMax) return false;
     if (this.#bytes + request.bytes > this.#bytesMax) return false;
-    session.requests.set(request, NOT_LOOKED_UP);
+    session.requests.set(request, NOTHING_KNOWN);
     this.#waiting++;
     this.#bytes += request.bytes;
     return true;
   }
 
-  /**
-   * A look-up came back, while `head` was committed; returns all that the session asked if it was the last one that it
-   * waited for.
-   */
-  answered(
-    request: SendRequest,
+  /** A look-up came back, while `head` was committed; returns all that may go on now, in order. */
+  lookedUp(
+    request: ConversationRequest,
     outcome: LookUpOutcome,
     head: Seq,
-  ): Iterable<readonly [ConversationRequest, LookedUp | undefined]> {
-    const session = this.#sessions.get(key(request));
-    if (session === undefined || !session.requests.has(request))
-      throw new Error(`${request.conv}: a look-up came back that nothing waits for`);
+  ): Iterable<[ConversationRequest, Known | undefined]> {
+    const { requests } = this.#asking(request);
     if (outcome.t === 'found' && outcome.hit.seq <= head)
-      session.requests.set(request, { absentTo: 0, hit: outcome.hit });
-    else if (outcome.t === 'unavailable') session.requests.set(request, undefined);
+      requests.set(request, { absentTo: 0, hit: outcome.hit });
+    else if (outcome.t === 'unavailable') requests.set(request, undefined);
+    return this.#answered(request);
+  }
+
+  /** The edge has said whether it waits for a change, or was not to be asked; returns all that may go on now, in order. */
+  confirmed(
+    request: ConversationRequest,
+    isAwaited: boolean,
+  ): Iterable<[ConversationRequest, Known | undefined]> {
+    this.#asking(request).requests.set(request, isAwaited ? AWAITED : undefined);
+    return this.#answered(request);
+  }
+
+  #asking(request: ConversationRequest): Session {
+    const session = this.#sessions.get(key(request));
+    if (session?.requests.has(request) === true) return session;
+    throw new Error(`${request.conv}: an answer came that nothing waits for`);
+  }
+
+  /** The session goes on if this was the last answer that it waited for. */
+  #answered(request: ConversationRequest): Iterable<[ConversationRequest, Known | undefined]> {
+    const session = this.#asking(request);
     session.isClosed = true;
-    this.#lookUps--;
+    this.#asks--;
     this.#waiting++;
     if (--session.asked > 0) return [];
     this.#sessions.delete(key(request));
@@ -107,7 +135,7 @@ export class HeldSessions {
   releaseAll(): ConversationRequest[] {
     const all = [...this.#sessions.values()].flatMap(({ requests }) => [...requests.keys()]);
     this.#sessions.clear();
-    this.#lookUps = this.#waiting = this.#bytes = 0;
+    this.#asks = this.#waiting = this.#bytes = 0;
     return all;
   }
 }

@@ -1,6 +1,6 @@
 import type { Outbox } from '../src/core/actor.ts';
 import type { ErrorCode } from '../src/core/errors.ts';
-import type { ConversationRequest, CreateRequest } from '../src/core/requests.ts';
+import { type ConversationRequest, type CreateRequest, isChange } from '../src/core/requests.ts';
 import { LIMITS } from '../src/protocol/limits.ts';
 
 /** How long a client is asked to wait when the store refuses, … */
@@ -27,6 +27,20 @@ export function refuseOutOfTurn(request: ConversationRequest, out: Outbox): true
   const message = 'A send before this one was refused; send that one again first.';
   refuse(request, 'unavailable', message, OUT_OF_TURN_RETRY_MS, out);
   return true;
+}
+
+/** There is no room behind what is asked of its session. */
+export function refuseHeld(request: ConversationRequest, out: Outbox): void {
+  const message = 'Too many requests wait for what is asked of the store or the edge.';
+  refuse(request, 'overloaded', message, OUT_OF_TURN_RETRY_MS, out);
+}
+
+/** What was asked of it is not known. */
+export function refuseUnread(request: ConversationRequest, out: Outbox): void {
+  const message = isChange(request)
+    ? 'Whether another node has done it is not known now.'
+    : 'The store cannot be read now.';
+  refuse(request, 'unavailable', message, UNAVAILABLE_RETRY_MS, out);
 }
 
 export function refuseTooMany(request: CreateRequest, out: Outbox): void {

@@ -13,13 +13,12 @@ import type {
 import type { AppendBatch } from '../src/core/rows.ts';
 import { Activator, type ActivatorListener } from './activator.ts';
 import { AppendGather } from './append-gather.ts';
+import { Asks } from './asks.ts';
 import type { Cell, CellListener } from './cell.ts';
 import { ConfirmedReads } from './confirmed-reads.ts';
 import { OVERLOADED_RETRY_MS, refuse, refuseTooLate } from './refusals.ts';
 import { Projector } from './projector.ts';
 import { Residency, RESIDENCY_LIMITS } from './residency.ts';
-import { Recalls } from './recalls.ts';
-import { RowReads } from './row-reads.ts';
 import { DirtySlots } from './dirty-slots.ts';
 import type { HostOptions } from './host-options.ts';
 import { DirtyWalk, tellMembers } from './dirty-walk.ts';
@@ -44,8 +43,7 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
   /** What a crash left undone: opened in its turn, projected, and told. */
   readonly dirtyWalk: DirtyWalk;
   readonly #reads: ConfirmedReads;
-  readonly #rows: RowReads;
-  readonly #recalls: Recalls;
+  readonly #asks: Asks;
   readonly #turns: Turns;
   readonly #gather: AppendGather;
   readonly #slots: DirtySlots;
@@ -55,12 +53,12 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
   #current: Cell | undefined;
 
   constructor(options: HostOptions) {
-    const { ports, edge, system, logger, isRush, projectionRates: rates } = options;
+    const { ports, edge, system, logger, isRush, isAwaited, projectionRates: rates } = options;
     this.#options = options;
     this.#reads = new ConfirmedReads(ports.ownership, edge);
-    this.#rows = new RowReads(ports.messages, logger);
     const isBusy = (): boolean => this.#turns.isBusy || this.isTakingOver;
-    this.#recalls = new Recalls({ ...ports, system, logger, opening: () => this.#activator.pending });
+    const opening = (): number => this.#activator.pending;
+    this.#asks = new Asks({ ...ports, system, logger, isAwaited, opening });
     const { projections: store, ownership } = ports;
     this.projector = new Projector({ store, ownership, edge, system, logger, isBusy, isRush, rates });
     const limits = options.residency ?? RESIDENCY_LIMITS;
@@ -179,7 +177,7 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
   stop(): void {
     for (const timer of this.#timers) timer.cancel();
     this.dirtyWalk.stop();
-    this.#recalls.stop();
+    this.#asks.stop();
   }
 
   // --- the outbox of the actor whose turn it is ---
@@ -218,15 +216,19 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
   }
 
   lookUp(request: SendRequest): void {
-    this.#await(this.#rows.lookUp(request));
+    this.#await(this.#asks.lookUp(request));
+  }
+
+  confirm(request: ConversationRequest): void {
+    this.#await(this.#asks.confirm(request));
   }
 
   recall(from: Seq, to: Seq): void {
-    this.#await(this.#recalls.recall(this.#turn().conv, from, to));
+    this.#await(this.#asks.recall(this.#turn().conv, from, to));
   }
 
   fetch(request: ReadRequest, seq: Seq): void {
-    this.#await(this.#rows.fetch(request, seq));
+    this.#await(this.#asks.fetch(request, seq));
   }
 
   passivate(): void {
@@ -300,10 +302,7 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
   }
 
   #complete(cell: Cell, completion: Completion, actor: ConversationActor | undefined): void {
-    if (actor === undefined || cell.actor !== actor) {
-      this.#tooLate(completion);
-      return;
-    }
+    if (actor === undefined || cell.actor !== actor) return this.#tooLate(completion);
     cell.mailbox.complete(completion);
     this.#schedule(cell);
   }

@@ -1,5 +1,6 @@
 import type { LeaseRow, LeaseTable } from '../src/core/cluster-ports.ts';
 import type { ConversationId, NodeId } from '../src/core/ids.ts';
+import { pause } from '../src/core/patience.ts';
 import { type Logger, StoreUnavailable, type System } from '../src/core/ports.ts';
 import type { Acquirer } from './acquire.ts';
 import { dirtySlotAt } from './dirty-slots.ts';
@@ -84,7 +85,7 @@ export class DeadNodes {
       const woken = await this.#walkSlots(row, (conv) => ring().ownerOf(conv) === me || isHere(conv));
       if (ring().ownerOf(node) === me) {
         if (ring().nodes.length > 1) {
-          await this.#pause(OTHERS_MS);
+          await pause(this.#o.system, OTHERS_MS);
           await this.#walkSlots(row, async (conv) => (await leases.owner(conv))?.owner === node);
         }
         if (!this.#stopped) await leases.markWalked(node);
@@ -93,7 +94,7 @@ export class DeadNodes {
         logger.info({ node, conversations: woken }, 'what a dead node may not have told is told');
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
-      await this.#pause(LOOK_MS);
+      await pause(this.#o.system, LOOK_MS);
       this.#taken.delete(node); // again, then
     }
   }
@@ -115,13 +116,9 @@ export class DeadNodes {
       for (;;) {
         wanted = wanted.filter((conv) => !isShown(conv));
         if (wanted.length === 0 || this.#stopped) break;
-        await this.#pause(LOOK_MS);
+        await pause(this.#o.system, LOOK_MS);
       }
     }
     return count;
-  }
-
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => void this.#o.system.after(ms, resolve));
   }
 }

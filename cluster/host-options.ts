@@ -23,6 +23,8 @@ export interface HostOptions {
   readonly makeActor: ActorFactory;
   /** A request for a conversation that another node owns. Embedded there is none. */
   readonly redirect?: (request: ConversationRequest, owner: NodeId) => void;
+  /** Whether a request's edge still waits for its answer, asked of it now; default: always, since nothing is sent twice. */
+  readonly isAwaited?: (request: ConversationRequest) => Promise<boolean>;
   /** Another owns a conversation whose members may not have been told of its last event: may be lost. */
   readonly showElsewhere?: (conv: ConversationId, owner: NodeId) => void;
   /** A conversation is in memory now. */

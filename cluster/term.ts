@@ -1,5 +1,6 @@
 import type { Beat, LeaseTable } from '../src/core/cluster-ports.ts';
 import type { NodeId } from '../src/core/ids.ts';
+import { askPatiently } from '../src/core/patience.ts';
 import type { Logger, System, Timer } from '../src/core/ports.ts';
 
 /** live: may commit. steppedDown: it may be taken for dead soon, and must not serve. over: dead for good. */
@@ -58,7 +59,7 @@ export class Term {
 
   /** Claims nothing until an applied insert, or a serial read, shows the row live. */
   async start(): Promise<void> {
-    const { node, addr, roles, system } = this.#options;
+    const { node, addr, roles, system, logger } = this.#options;
     const row = {
       node,
       state: 'live',
@@ -68,13 +69,13 @@ export class Term {
       walked: false,
       ...this.#options.beat(),
     } as const;
-    for (let shown = false; !shown; ) {
+    const insert = async (): Promise<boolean> => {
       const inserted = await this.#table.insertNode(row);
-      if (inserted.t === 'applied') shown = true;
-      else if (inserted.t === 'notApplied')
-        shown = inserted.row?.state === 'live' && inserted.row.node === node;
-      else shown = (await this.#table.node(node))?.state === 'live';
-    }
+      if (inserted.t === 'applied') return true;
+      if (inserted.t === 'notApplied') return inserted.row?.state === 'live' && inserted.row.node === node;
+      return (await this.#table.node(node))?.state === 'live';
+    };
+    while (!(await askPatiently(insert, system, logger)));
     this.#heartbeatOk = system.monotonic();
     this.#lookedAt = system.monotonic();
     this.#set('live');

@@ -3,7 +3,8 @@
  *   ack   0 u8 0x41 | 1 u8 flags (1 duplicate) | 2 6 B zero | 8 u64 ticket | 16 u64 seq | 24 u64 ts
  *   page  0 u8 0x42 | 1 u8 flags (1 more) | 2 6 B zero | 8 u64 ticket | 16 u64 head | 24 frames, each behind its u32
  *         length
- * The others are arrays: ticket, t, then their own fields; a redirect is ticket, owner.
+ * The others are arrays: ticket, t, then their own fields; a redirect is ticket, owner; an owner's question whether a
+ * request is still awaited is number, ticket, and what the edge says to it number, is it.
  */
 import type { NodeId } from '../../src/core/ids.ts';
 import { ERRORS, type ErrorCode } from '../../src/core/errors.ts';
@@ -189,4 +190,30 @@ export function readRedirect(
 ): { readonly ticket: number; readonly owner: NodeId } | undefined {
   const [ticket, owner] = readFields(bytes, start, end) ?? [];
   return isCount(ticket) && isConv(owner) ? { ticket, owner } : undefined;
+}
+
+export function writeAsked(sink: FrameSink, number: number, ticket: number): void {
+  writeFields(sink, FRAME.asked, [number, ticket]);
+}
+
+export function readAsked(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): [number: number, ticket: number] | undefined {
+  const [number, ticket] = readFields(bytes, start, end) ?? [];
+  return isCount(number) && isCount(ticket) ? [number, ticket] : undefined;
+}
+
+export function writeAwaited(sink: FrameSink, number: number, isAwaited: boolean): void {
+  writeFields(sink, FRAME.awaited, [number, isAwaited]);
+}
+
+export function readAwaited(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): [number: number, isAwaited: boolean] | undefined {
+  const [number, isAwaited] = readFields(bytes, start, end) ?? [];
+  return isCount(number) && isFlag(isAwaited) ? [number, isAwaited] : undefined;
 }

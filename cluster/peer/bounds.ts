@@ -54,6 +54,9 @@ export const PEER_BOUNDS = {
   repairHeadsMax: 16_384,
   /** Changes of members and prefs of one edge whose answers are kept for a re-send. */
   answeredChangesMax: 1_024,
+  /** An owner's questions whether a change is still awaited, and how long one waits for what its edge says. */
+  asksMax: 4_096,
+  askMsMax: 3_000,
   /** How long a new owner waits for the snapshots of live edges. */
   snapshotWaitMs: 500,
 } as const satisfies Record<string, number>;

@@ -16,6 +16,7 @@ export const FRAME = {
   snapshot: 0x05,
   watch: 0x06,
   unwatch: 0x07,
+  awaited: 0x08,
   // owner to edge
   ack: 0x41,
   page: 0x42,
@@ -33,6 +34,7 @@ export const FRAME = {
   cursor: 0x4e,
   settings: 0x4f,
   state: 0x50,
+  asked: 0x51,
 } as const;
 
 export type FrameType = (typeof FRAME)[keyof typeof FRAME];

@@ -4,19 +4,21 @@ import { homeOf } from '../../src/core/users.ts';
 import type { OnlineUsers } from '../users/user-hub.ts';
 import type { ConversationId, NodeId, UserId } from '../../src/core/ids.ts';
 import type { EdgeLink, Logger, OwnerLink, System } from '../../src/core/ports.ts';
-import type {
-  Answer,
-  Audience,
-  Delivery,
-  EntryDelivery,
-  HeadDelivery,
-  MessageDelivery,
-  NodeRequest,
-  ReceiptDelivery,
-  SettingsDelivery,
-  TypingDelivery,
+import {
+  type Answer,
+  type Audience,
+  type Delivery,
+  type EntryDelivery,
+  type HeadDelivery,
+  isChange,
+  type MessageDelivery,
+  type NodeRequest,
+  type ReceiptDelivery,
+  type SettingsDelivery,
+  type TypingDelivery,
 } from '../../src/core/requests.ts';
-import { writeAnswer, writeRedirect } from './answer-codec.ts';
+import { readAwaited, writeAnswer, writeRedirect } from './answer-codec.ts';
+import { AwaitedAsks } from './awaited-asks.ts';
 import { PEER_BOUNDS, type PeerBounds } from './bounds.ts';
 import {
   writeCursor,
@@ -71,6 +73,7 @@ export class RemoteEdges implements EdgeLink, LinkListener {
   readonly #directory = new FlowDirectory();
   readonly #recipients: RecipientsCache;
   readonly #news: NewsMemory;
+  readonly #asks: AwaitedAsks;
   readonly #listed = new Set<string>();
   #conversations: Conversations | undefined;
   readonly #whereabouts: Whereabouts;
@@ -82,6 +85,7 @@ export class RemoteEdges implements EdgeLink, LinkListener {
     const bounds = { ...PEER_BOUNDS, ...options.bounds };
     this.#options = options;
     this.#bounds = bounds;
+    this.#asks = new AwaitedAsks(system, bounds);
     this.#recipients = new RecipientsCache(bounds, this.#directory, (edge, number) =>
       writeForget(edge.link, number),
     );
@@ -164,6 +168,15 @@ export class RemoteEdges implements EdgeLink, LinkListener {
     writeRedirect(edge.link, ticket, owner);
   }
 
+  /**
+   * Whether the request's edge waits for its answer now: it may have been sent to another owner too, and answered there.
+   * False too if the edge does not say.
+   */
+  isAwaited(request: NodeRequest): Promise<boolean> {
+    const edge = this.#directory.get(request.edge);
+    return edge === undefined ? Promise.resolve(false) : this.#asks.ask(edge.link, ticketOf(request));
+  }
+
   /** Whether the edges have acknowledged all that they were told of conversations. */
   get allTold(): boolean {
     for (const { sent } of this.#directory.edges()) if (sent.size > 0 || sent.isPartial) return false;
@@ -178,6 +191,7 @@ export class RemoteEdges implements EdgeLink, LinkListener {
 
   stop(): void {
     this.#links.stop();
+    this.#asks.stop();
     for (const resolve of this.#waiting) resolve();
     this.#waiting = [];
   }
@@ -268,6 +282,7 @@ export class RemoteEdges implements EdgeLink, LinkListener {
   closed(link: PeerLink): void {
     const edge = this.#directory.get(link.peer);
     if (edge?.link !== link) return;
+    this.#asks.closed(link);
     this.#whereabouts.gone(edge);
     this.#settle();
   }
@@ -282,6 +297,7 @@ export class RemoteEdges implements EdgeLink, LinkListener {
     const edge = this.#directory.get(link.peer);
     edge?.doubt();
     writeSnapshotWanted(link);
+    this.#asks.again(link);
   }
 
   outgoingReset(link: PeerLink): void {
@@ -293,6 +309,7 @@ export class RemoteEdges implements EdgeLink, LinkListener {
     if (edge === undefined) return;
     edge.setsEpoch++;
     if (!edge.isKnown) writeSnapshotWanted(link); // that this was asked may be among the lost
+    this.#asks.again(link);
     this.#news.repair(edge);
     this.#users?.tellAgain(link.peer);
   }
@@ -315,9 +332,16 @@ export class RemoteEdges implements EdgeLink, LinkListener {
         return this.#request(edge, readSend(edge.link.peer, bytes, start, end));
       case FRAME.request:
         return this.#request(edge, readRequest(edge.link.peer, bytes, start, end));
+      case FRAME.awaited:
+        return this.#awaited(edge, readAwaited(bytes, start, end));
       default:
         return this.#whereabouts.take(edge, type, bytes, start, end) ?? false;
     }
+  }
+
+  #awaited({ link }: EdgePeer, said: ReturnType<typeof readAwaited>): boolean {
+    if (said !== undefined) this.#asks.answered(link, ...said);
+    return said !== undefined;
   }
 
   #request(edge: EdgePeer, request: RemoteRequest | undefined): boolean {
@@ -356,11 +380,6 @@ export class RemoteEdges implements EdgeLink, LinkListener {
     if (this.#conversations === undefined) throw new Error('the edges were given no conversations');
     return this.#conversations;
   }
-}
-
-/** Whether it may undo what was done between, if it is done twice. */
-function isChange(request: NodeRequest): boolean {
-  return request.t === 'prefs' || (request.t === 'members' && request.change !== undefined);
 }
 
 /** What is to be told anew if it is lost: of what is no conversation nothing is known here, so inboxes are read. */

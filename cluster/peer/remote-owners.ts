@@ -5,7 +5,15 @@ import type { EdgeLink, Logger, OwnerLink, System, Timer } from '../../src/core/
 import { isFleeting, type NodeRequest } from '../../src/core/requests.ts';
 import { OVERLOADED_RETRY_MS, refuse, UNAVAILABLE_RETRY_MS } from '../refusals.ts';
 import { Announcements } from './announcements.ts';
-import { readAck, readAnswer, readPage, readRedirect, type TicketedAnswer } from './answer-codec.ts';
+import {
+  readAck,
+  readAnswer,
+  readAsked,
+  readPage,
+  readRedirect,
+  type TicketedAnswer,
+  writeAwaited,
+} from './answer-codec.ts';
 import { PEER_BOUNDS, type PeerBounds } from './bounds.ts';
 import { Deliveries } from './deliveries.ts';
 import { FRAME } from './frame.ts';
@@ -214,6 +222,8 @@ export class RemoteOwners implements OwnerLink, LinkListener {
         return this.#answer(link, readAnswer(bytes, start, end));
       case FRAME.redirect:
         return this.#redirect(link, readRedirect(bytes, start, end));
+      case FRAME.asked:
+        return this.#asked(link, readAsked(bytes, start, end));
       case FRAME.resync:
         return this.#resync(readUsers(bytes, start, end));
       case FRAME.snapshotWanted:
@@ -264,6 +274,14 @@ export class RemoteOwners implements OwnerLink, LinkListener {
     // Round and round, or to one who is not known yet: it is sent again soon.
     if (isKnown && ++pending.redirects <= this.#bounds.redirectsMax) this.#sendConversation(conv);
     else this.#sendLater(pending);
+    return true;
+  }
+
+  /** Whoever asks, a request that has its answer is not to be done any more. */
+  #asked(link: PeerLink, asked: ReturnType<typeof readAsked>): boolean {
+    if (asked === undefined) return false;
+    const [number, ticket] = asked;
+    writeAwaited(link, number, this.#pending.get(ticket) !== undefined);
     return true;
   }
 

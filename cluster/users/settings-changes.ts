@@ -6,6 +6,7 @@ import {
   logUnlessAway,
   type System,
 } from '../../src/core/ports.ts';
+import { pause } from '../../src/core/patience.ts';
 import type { SettingsRequest } from '../../src/core/requests.ts';
 import type { UserSettings } from '../../src/core/users.ts';
 import { OVERLOADED_RETRY_MS, refuse, UNAVAILABLE_RETRY_MS } from '../refusals.ts';
@@ -89,16 +90,12 @@ export class SettingsChanges {
     const { haveHeard, system } = this.#o;
     if (haveHeard === undefined) return;
     const until = system.monotonic() + HEARD_WAIT_MS;
-    while (!haveHeard(user) && system.monotonic() < until) await this.#pause(HEARD_LOOK_MS);
-  }
-
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => void this.#o.system.after(ms, resolve));
+    while (!haveHeard(user) && system.monotonic() < until) await pause(system, HEARD_LOOK_MS);
   }
 
   async #settle(user: UserId): Promise<void> {
     for (let tries = 0; tries < SETTLE_TRIES_MAX; tries++) {
-      await this.#pause(SETTLE_EVERY_MS);
+      await pause(this.#o.system, SETTLE_EVERY_MS);
       if ((await this.#tried(user, undefined)) === 'done') return;
     }
   }

@@ -52,6 +52,8 @@ export interface Outbox {
   whenWritten(request: PrefsRequest): void;
   /** Looks an id up among those that left the window; completes as `lookedUp`. */
   lookUp(request: SendRequest): void;
+  /** Asks the request's edge whether it still waits for an answer; completes as `confirmed`. */
+  confirm(request: ConversationRequest): void;
   /** Asks, as soon as nothing urgent is under way, for committed rows; completes as `recalled`. */
   recall(from: Seq, to: Seq): void;
   /** Asks for one committed row; completes as `fetched`. */
@@ -64,6 +66,7 @@ export interface Outbox {
 export type Completion =
   | { readonly t: 'appended'; readonly batch: AppendBatch; readonly outcome: AppendOutcome }
   | { readonly t: 'lookedUp'; readonly request: SendRequest; readonly outcome: LookUpOutcome }
+  | { readonly t: 'confirmed'; readonly request: ConversationRequest; readonly isAwaited: boolean }
   | Recalled
   | { readonly t: 'fetched'; readonly request: ReadRequest; readonly row: StoredRow | undefined };
 

@@ -132,6 +132,11 @@ export function isFleeting({ t }: NodeRequest): boolean {
   return t === 'read' || t === 'delivered' || t === 'typing';
 }
 
+/** Whether it may undo what was done between, if it is done twice. */
+export function isChange(request: NodeRequest): boolean {
+  return request.t === 'prefs' || (request.t === 'members' && request.change !== undefined);
+}
+
 /** The one answer that a request with an id gets (what has none gets one only when it fails). */
 export type Answer =
   | AckAnswer

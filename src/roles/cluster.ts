@@ -5,6 +5,7 @@ import { RedisPresence } from '../adapters/redis/presence.ts';
 import { schemaStatus } from '../adapters/scylla/migrate.ts';
 import { openScyllaStore, type ScyllaStore } from '../adapters/scylla/store.ts';
 import type { ClusterConfig } from '../config.ts';
+import { askPatiently } from '../core/patience.ts';
 import type { Presence } from '../core/presence-port.ts';
 import type { Component } from '../lifecycle.ts';
 import { EdgeRole } from './edge-role.ts';
@@ -63,7 +64,7 @@ async function openStore(
   const scyllaMetrics = metrics.scylla();
   const store = await openScyllaStore(options, { system, logger, metrics: scyllaMetrics });
   scyllaMetrics.watch(store.client);
-  const status = await schemaStatus(store.client);
+  const status = await askPatiently(() => schemaStatus(store.client), system, logger);
   if (status.state === 'current' || status.state === 'ahead') return store;
   await store.close();
   throw new Error(

@@ -20,6 +20,7 @@ import { UserHub, type UserMetrics } from '../../cluster/users/user-hub.ts';
 import { Watcher } from '../../cluster/watcher.ts';
 import type { Beat, Bus, BusSubscription, ClusterStore, LeaseTable } from '../core/cluster-ports.ts';
 import { type ConversationId, type NodeId, type UserId, uuidV7 } from '../core/ids.ts';
+import { pause } from '../core/patience.ts';
 import { type Logger, StoreUnavailable, type System } from '../core/ports.ts';
 import type { NodeRequest } from '../core/requests.ts';
 import type { RingControl } from '../core/ring-control.ts';
@@ -127,6 +128,7 @@ export class SequencerTerm {
       openAgainMsMax: OPEN_AGAIN_MS_MAX,
       makeActor: (activation) => new ConversationSequencer(activation),
       redirect: (request, owner) => this.#edges.redirect(request, owner),
+      isAwaited: (request) => this.#edges.isAwaited(request),
       showElsewhere: (conv, owner) => this.#nodeMail.show(owner, conv),
       opened: (conv) => this.#handoff.consider(conv),
     });
@@ -173,14 +175,15 @@ export class SequencerTerm {
     this.#host.dirtyWalk.stop();
     this.setDraining(true);
     while (this.#hasSuccessor && this.#host.residency.size > 0 && this.#system.monotonic() < deadline)
-      await this.#pause();
+      await pause(this.#system, QUIET_LOOK_MS);
     this.#handoff.stop();
     this.#isLeaving = true;
-    while (!this.#host.quiet) await this.#pause();
+    while (!this.#host.quiet) await pause(this.#system, QUIET_LOOK_MS);
     await this.#host.projector.flush();
     await this.#users.flush();
     const toldBy = this.#system.monotonic() + TOLD_MS_MAX;
-    while (!this.#edges.allTold && this.#system.monotonic() < toldBy) await this.#pause();
+    while (!this.#edges.allTold && this.#system.monotonic() < toldBy)
+      await pause(this.#system, QUIET_LOOK_MS);
     const isTold = this.#edges.allTold;
     await this.#term.end();
     // All is told and written: nobody need look after it.
@@ -364,10 +367,6 @@ export class SequencerTerm {
       moving: this.#handoff.moving,
       lag: host.projector.pending + host.dirtyWalk.size,
     };
-  }
-
-  #pause(): Promise<void> {
-    return new Promise((resolve) => void this.#system.after(QUIET_LOOK_MS, resolve));
   }
 
   /** Cut from the bus while others are not: they may have what it owns. */

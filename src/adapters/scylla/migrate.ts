@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { errors } from 'cassandra-driver';
 import { uuidFromBytes } from '../../core/ids.ts';
+import { pause } from '../../core/patience.ts';
 import { StoreUnavailable, type System } from '../../core/ports.ts';
 import type { Row, ScyllaClient } from './client.ts';
 import { failureOf, storeUnavailable } from './failures.ts';
@@ -222,8 +223,4 @@ async function hasTable(client: ScyllaClient, keyspace: string, table: string): 
 
 function digestOf({ statements }: Migration): string {
   return createHash('sha256').update(statements.join('\n')).digest('hex').slice(0, 16);
-}
-
-function pause(system: SchemaOptions['system'], ms: number): Promise<void> {
-  return new Promise((resolve) => void system.after(ms, resolve));
 }

@@ -33,6 +33,9 @@ export class Stage implements Outbox {
   readonly cursors: string[] = [];
   /** To be answered once they are written. */
   readonly settling: PrefsRequest[] = [];
+  /** Whether edges say at once that they wait for a change; else they are listed in `asked`. */
+  edgesAnswer = true;
+  readonly asked: ConversationRequest[] = [];
   readonly fetches: { readonly request: ReadRequest; readonly seq: number }[] = [];
   readonly batches: AppendBatch[] = [];
   readonly log: StoredRow[] = [];
@@ -70,11 +73,18 @@ export class Stage implements Outbox {
 
   // --- what the host does ---
 
+  /** What edges say of all that they were asked; the turn goes on. */
+  confirmAll(isAwaited = true): void {
+    for (const request of this.asked.splice(0))
+      this.actor.receive({ t: 'confirmed', request, isAwaited }, this.now, this);
+  }
+
   /** One turn over these requests; all must be taken, as the host offers none to a busy actor. */
   turn(...requests: ConversationRequest[]): void {
     for (const request of requests) {
       assert.ok(!this.actor.busy, 'a busy actor is given no request');
       this.actor.receive(request, this.now, this);
+      if (this.edgesAnswer) this.confirmAll();
     }
     this.actor.endTurn(this.now, this);
   }
@@ -168,6 +178,9 @@ export class Stage implements Outbox {
   }
   lookUp(request: SendRequest): void {
     this.lookUps.push(request);
+  }
+  confirm(request: ConversationRequest): void {
+    this.asked.push(request);
   }
   fetch(request: ReadRequest, seq: number): void {
     this.fetches.push({ request, seq });

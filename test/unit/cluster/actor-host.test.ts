@@ -196,7 +196,7 @@ test('P2: members hear of what a write of unknown outcome did: newcomers, those 
   await rig.ask(
     members('ann', { op: 'remove', users: ['cat'] }),
     members('ann', { op: 'add', users: ['dan'] }),
-    send('bob', cmid(1)),
+    send('ann', cmid(1)),
   );
   await rig.system.advance(1_000);
   for (const user of ['ann', 'bob', 'dan']) {

@@ -5,8 +5,12 @@ import {
   readAck,
   readAnswer,
   readPage,
+  readAsked,
+  readAwaited,
   readRedirect,
   writeAnswer,
+  writeAsked,
+  writeAwaited,
   writeRedirect,
 } from '../../../cluster/peer/answer-codec.ts';
 import {
@@ -221,6 +225,14 @@ test('every answer comes out as it went in', () => {
       assert.deepEqual(frame.read(readRedirect), { ticket, owner });
     }),
   );
+  fc.assert(
+    fc.property(count, count, fc.boolean(), (number, ticket, isAwaited) => {
+      const asked = written((sink) => writeAsked(sink, number, ticket));
+      assert.deepEqual([asked.type, asked.read(readAsked)], [FRAME.asked, [number, ticket]]);
+      const said = written((sink) => writeAwaited(sink, number, isAwaited));
+      assert.deepEqual([said.type, said.read(readAwaited)], [FRAME.awaited, [number, isAwaited]]);
+    }),
+  );
 });
 
 test('every delivery comes out as it went in, an event with its frame unchanged', () => {
@@ -308,6 +320,8 @@ test('frames cut short or with other bytes in them are refused or read, and noth
     readAck,
     readPage,
     readAnswer,
+    readAsked,
+    readAwaited,
     readRedirect,
     isEvent,
     readSet,

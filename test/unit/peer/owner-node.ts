@@ -56,6 +56,7 @@ export class OwnerNode implements Conversations {
       system,
       logger: SILENT,
       metrics,
+      isAwaited: (request) => this.edges.isAwaited(request),
       makeActor: (activation) => {
         const actor = new ConversationSequencer(activation);
         this.actors.set(actor.conv, actor);

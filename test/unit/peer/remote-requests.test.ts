@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { SendRequest } from '../../../src/core/requests.ts';
-import { cmid, CONV, createGroup, history, members, read, send } from '../actors/requests.ts';
+import { cmid, CONV, createGroup, history, members, prefs, read, send } from '../actors/requests.ts';
 import { SeenHeads } from '../../../cluster/peer/seen-heads.ts';
 import { inShort } from '../actors/stage.ts';
 import { OwnerNode } from './owner-node.ts';
@@ -196,6 +196,61 @@ test('a membership change that is sent again is done once and answered the same'
   await system.advance(2_000);
   assert.equal(owner.taken.filter((request) => request.t === 'members').length, 1);
   assert.equal(inShort(a.answered.get(leave)), 'ok 2');
+});
+
+test('S3.25: a copy that its owner comes to when another has answered the change is not done', async () => {
+  const { a, system, net, store, owner, ring } = await withGroup();
+  owner.deaf = true;
+  const at = { session: a.connect('bob').number };
+  const [change, other] = [
+    members('ann', { op: 'remove', users: ['cid'] }, at),
+    prefs('bob', { pin: true }, at),
+  ];
+  const asked = [a.ask(change), a.ask(other)];
+  await system.settle();
+  const copies = owner.taken.slice(-2);
+  const next = new OwnerNode(4, system, net, store);
+  ring.owner = next.id;
+  a.owners.useSequencers([owner.id, next.id]);
+  await system.advance(3_000);
+  assert.deepEqual(
+    asked.map((each) => inShort(a.answered.get(each))),
+    ['ok 2', 'ok undefined'],
+  );
+  const undone = [
+    a.ask(members('ann', { op: 'add', users: ['cid'] }, at)),
+    a.ask(prefs('bob', { pin: false }, at)),
+  ];
+  await system.advance(3_000);
+  assert.deepEqual(
+    undone.map((each) => inShort(a.answered.get(each))),
+    ['ok 3', 'ok undefined'],
+  );
+  owner.host.sealAll(); // it opens the conversation anew, as one does who is given it back
+  for (const copy of copies) owner.host.submit(copy);
+  await system.advance(6_000);
+  assert.equal(await store.head(CONV), 3);
+  assert.equal((await store.members(CONV)).find(({ user }) => user === 'bob')?.prefs?.pin, false);
+});
+
+test('an edge that does not say whether it waits for a change is asked for 3 s, and one that is gone not at all', async () => {
+  const { a, system, net, owner, ann } = await withGroup();
+  const change = members('ann', { op: 'leave' }, { session: ann.number });
+  a.ask(change);
+  net.cut = (subject) => subject === `e.${a.id}`;
+  await system.settle();
+  const copy = owner.taken.at(-1) as (typeof owner.taken)[0];
+  const said: boolean[] = [];
+  void owner.edges.isAwaited(copy).then((is) => said.push(is));
+  await system.advance(2_900);
+  assert.equal(said.length, 0);
+  await system.advance(200);
+  assert.equal(said.at(-1), false);
+  void owner.edges.isAwaited(copy).then((is) => said.push(is));
+  owner.edges.edgeGone(a.id);
+  await system.settle();
+  assert.equal(said.length, 2, 'who is gone is not waited for');
+  assert.equal(await owner.edges.isAwaited(copy), false);
 });
 
 test('frames of unknown types are counted and dropped', async () => {
