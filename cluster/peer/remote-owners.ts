@@ -2,7 +2,7 @@ import type { Bus } from '../../src/core/cluster-ports.ts';
 import { ERRORS } from '../../src/core/errors.ts';
 import type { ConversationId, NodeId, UserId } from '../../src/core/ids.ts';
 import type { EdgeLink, Logger, OwnerLink, System, Timer } from '../../src/core/ports.ts';
-import { isFleeting, type NodeRequest } from '../../src/core/requests.ts';
+import { type Answer, isFleeting, type NodeRequest } from '../../src/core/requests.ts';
 import { OVERLOADED_RETRY_MS, refuse, UNAVAILABLE_RETRY_MS } from '../refusals.ts';
 import { Announcements } from './announcements.ts';
 import {
@@ -40,6 +40,8 @@ export interface RemoteOwnersOptions {
   readonly ownerOf: (conv: ConversationId) => NodeId | undefined;
   /** Whom it named before it last changed, for a while. */
   readonly formerOwnerOf?: (conv: ConversationId) => NodeId | undefined;
+  /** Whether the lease of an owner has not been renewed for a while: another may take over soon; default: never. */
+  readonly isSilent?: (owner: NodeId) => boolean;
   /** Reads the inbox of a user's sessions again, and tells them what is news. */
   readonly resync: (user: UserId) => void;
   /** For tests. */
@@ -257,11 +259,22 @@ export class RemoteOwners implements OwnerLink, LinkListener {
       this.#options.metrics.counts.lateAnswers++;
       return true;
     }
+    if (this.#isForSuccessor(link.peer, answer)) {
+      this.#sendLater(pending);
+      return true;
+    }
     if (answer.t === 'error' && ERRORS[answer.code].retryable) this.#pending.refused(pending);
     else if (answer.t === 'ack') this.#pending.acked(pending, answer.seq);
     else this.#pending.remove(pending);
     this.#options.edge.answer(pending.request, answer);
     return true;
+  }
+
+  /** One who lost touch with the store refuses all; who takes over may do it yet, before the request's deadline. */
+  #isForSuccessor(owner: NodeId, answer: Answer): boolean {
+    if (answer.t !== 'error' || (answer.code !== 'unavailable' && answer.code !== 'timed_out_unknown'))
+      return false;
+    return this.#options.isSilent?.(owner) === true;
   }
 
   #redirect(link: PeerLink, redirect: ReturnType<typeof readRedirect>): boolean {

@@ -54,6 +54,7 @@ export class EdgeRole implements Component {
     const peers = newPeerMetrics();
     metrics.peers('edge', peers);
     this.#owners = new RemoteOwners({
+      isSilent: (owner) => this.#watcher.isSilent(owner),
       id: this.id,
       bus,
       system,

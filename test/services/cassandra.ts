@@ -37,7 +37,7 @@ export interface CassandraOptions {
   /** Megabytes of heap per node. */
   readonly heapMb?: number;
   /**
-   * Compiled for a long life: slow for the first minutes, and faster then. Its writes wait up to 10 ms for a common sync
+   * Compiled for a long life (unless it is started again): slow for the first minutes, and faster then. Its writes wait up to 10 ms for a common sync
    * (else 1 ms), its memtables are tries, and its garbage is collected in parallel: each costs it less work per write.
    */
   readonly longLived?: boolean;
@@ -165,16 +165,20 @@ const BEHIND_OTHERS = ['nice', '-n', '10'];
 const NAPS_LATE_NS = 1_000_000;
 const NAPPING = ['sh', '-c', `echo ${NAPS_LATE_NS} >/proc/self/timerslack_ns; exec "$@"`, 'sh'];
 
+/** The second compiler takes minutes of processor time before it pays: no node that is started again lives so long. */
+const QUICKLY_COMPILED = '-XX:TieredStopAtLevel=1';
+
 class Node implements CassandraNode {
   readonly host: string;
   readonly port = NATIVE_PORT;
   process: ServiceProcess;
   readonly #command: readonly string[];
 
-  private constructor(host: string, command: readonly string[]) {
+  /** The command is that of a node of a short life. */
+  private constructor(host: string, command: readonly string[], longLived: boolean) {
     this.host = host;
     this.#command = command;
-    this.process = this.#start();
+    this.process = this.#start(longLived ? command.filter((each) => each !== QUICKLY_COMPILED) : command);
   }
 
   static async start(options: NodeOptions): Promise<Node> {
@@ -199,13 +203,12 @@ class Node implements CassandraNode {
       'io.netty.tryReflectionSetAccessible': 'true',
     };
     const flags = Object.entries(settings).map(([name, value]) => `-D${name}=${value}`);
-    // The second compiler takes minutes of processor time before it pays.
-    const compiler = options.longLived ? [] : ['-XX:TieredStopAtLevel=1'];
     const collector = options.longLived ? '-XX:+UseParallelGC' : '-XX:+UseG1GC';
-    const heap = [`-Xms${Math.floor(heapMb / 2)}m`, `-Xmx${heapMb}m`, collector, ...compiler];
+    const heap = [`-Xms${Math.floor(heapMb / 2)}m`, `-Xmx${heapMb}m`, collector, QUICKLY_COMPILED];
     const main = ['-cp', `${lib}/*:${conf}`, 'org.apache.cassandra.service.CassandraDaemon'];
     const java = ['java', ...heap, ...flags, ...exports, ...main];
-    return new Node(host, [...NAPPING, ...(options.count > 1 ? BEHIND_OTHERS : []), ...java]);
+    const command = [...NAPPING, ...(options.count > 1 ? BEHIND_OTHERS : []), ...java];
+    return new Node(host, command, options.longLived);
   }
 
   ready(): Promise<void> {
@@ -218,12 +221,11 @@ class Node implements CassandraNode {
 
   async restart(): Promise<void> {
     await this.process.kill();
-    this.process = this.#start();
+    this.process = this.#start(this.#command);
     await this.ready();
   }
 
-  #start(): ServiceProcess {
-    const [command = '', ...args] = this.#command;
+  #start([command = '', ...args]: readonly string[]): ServiceProcess {
     return new ServiceProcess({ name: `cassandra on ${this.host}`, command, args });
   }
 }

@@ -61,6 +61,8 @@ export class EdgeNode implements EdgeLink {
   /** Seqs by client message id. */
   readonly acked = new Map<string, number>();
   readonly resynced: string[] = [];
+  /** Owners whose leases are not renewed. */
+  readonly silent = new Set<string>();
   readonly #system: VirtualSystem;
   readonly #store: MemoryStore;
   readonly #forwarded = new Map<string, number>();
@@ -81,6 +83,7 @@ export class EdgeNode implements EdgeLink {
     this.#store = store;
     this.bus = net.client();
     this.owners = new RemoteOwners({
+      isSilent: (owner) => this.silent.has(owner),
       id: this.id,
       bus: this.bus,
       system,

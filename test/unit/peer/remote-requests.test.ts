@@ -163,6 +163,51 @@ test('a new owner takes what is unanswered, although the session had an earlier 
   assert.equal(inShort(a.answered.get(second)), 'ack 3');
 });
 
+test('what an owner whose lease runs out refuses is done by its successor, in order, before the deadline', async () => {
+  const { a, system, net, store, owner, ann, ring } = await withGroup();
+  owner.deaf = true;
+  const at = { session: ann.number, base: 1 };
+  const asked = [1, 2].map((ordinal) => a.ask(send('ann', cmid(900_010 + ordinal), { ...at, ordinal })));
+  await system.settle();
+  a.silent.add(owner.id);
+  const refusal = { t: 'error', code: 'unavailable', message: '', retryAfterMs: 1 } as const;
+  const refuseAll = (): void => {
+    for (const request of owner.taken.splice(0)) owner.edges.answer(request, refusal);
+  };
+  for (let i = 0; i < 10; i++) {
+    refuseAll();
+    await system.advance(100);
+  }
+  assert.deepEqual(
+    asked.map((each) => inShort(a.answered.get(each))),
+    ['nothing', 'nothing'],
+  );
+  const next = new OwnerNode(4, system, net, store);
+  ring.owner = next.id;
+  a.owners.useSequencers([next.id]);
+  await system.settle();
+  assert.deepEqual(
+    asked.map((each) => inShort(a.answered.get(each))),
+    ['ack 2', 'ack 3'],
+  );
+});
+
+test('one that nobody takes over from is heard, and what it refuses with its lease renewed at once', async () => {
+  const { a, system, owner, ann } = await withGroup();
+  owner.deaf = true;
+  a.silent.add(owner.id);
+  const asked = a.ask(send('ann', cmid(900_010), { session: ann.number }));
+  await system.advance(8_300);
+  assert.equal(inShort(a.answered.get(asked)), 'timed_out_unknown');
+  a.silent.clear();
+  const again = a.ask(history('ann', { session: ann.number }));
+  await system.settle();
+  const refusal = { t: 'error', code: 'unavailable', message: '', retryAfterMs: 1 } as const;
+  owner.edges.answer(owner.taken.at(-1) as (typeof owner.taken)[0], refusal);
+  await system.settle();
+  assert.equal(inShort(a.answered.get(again)), 'unavailable');
+});
+
 test('a redirect is followed, remembered, and keeps the order', async () => {
   const { a, system, net, store, owner, ann } = await withGroup();
   const other = new OwnerNode(4, system, net, store);
