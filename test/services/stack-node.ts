@@ -160,10 +160,12 @@ export class NodeProcess {
       const since = performance.now();
       await watched.ended();
       if (wish !== this.#wish) return;
-      if (performance.now() - since > STEADY_MS) waitMs = BACKOFF_FIRST_MS;
+      const isSteady = performance.now() - since > STEADY_MS;
+      if (isSteady) waitMs = BACKOFF_FIRST_MS;
       progress(
         `${this.name}, pid ${watched.pid}, ended by itself with ${watched.ending}; next start in ${waitMs} ms`,
       );
+      if (!isSteady) progress(lastLines(watched.output));
       await new Promise((resolve) => setTimeout(resolve, waitMs));
       if (wish !== this.#wish) return;
       waitMs = Math.min(BACKOFF_MS_MAX, waitMs * 2);
