@@ -86,8 +86,8 @@ export class Watcher {
   }
 
   /** Whether it has missed a heartbeat or two: it may be about to be suspected. Not of what a failed read left open. */
-  isSilent(node: NodeId): boolean {
-    return this.#seen.get(node)?.reads !== 0 && this.beatAgeMs(node) >= SILENT_MS_MIN;
+  isSilent(node: NodeId, forMs = SILENT_MS_MIN): boolean {
+    return this.#seen.get(node)?.reads !== 0 && this.beatAgeMs(node) >= forMs;
   }
 
   /** Resolves after the next look that begins, and after one that failed. */

@@ -15,6 +15,8 @@ import { type EdgeFiles, openEdge, type Surroundings } from './surroundings.ts';
 
 /** How long requests still go to whom the ring named before it changed. */
 const FORMER_RING_MS = 60_000;
+/** An owner without heartbeats steps down after 3/4 of the lease timeout, which is seen from here up to half a second late. */
+const STEPPED_DOWN_SHARE = 0.5;
 
 export interface EdgeRoleOptions {
   readonly files: EdgeFiles;
@@ -54,7 +56,7 @@ export class EdgeRole implements Component {
     const peers = newPeerMetrics();
     metrics.peers('edge', peers);
     this.#owners = new RemoteOwners({
-      isSilent: (owner) => this.#watcher.isSilent(owner),
+      isSilent: (owner) => this.#watcher.isSilent(owner, leaseTimeoutMs * STEPPED_DOWN_SHARE),
       id: this.id,
       bus,
       system,
