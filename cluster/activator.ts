@@ -4,8 +4,8 @@ import { type Logger, StoreUnavailable, type System } from '../src/core/ports.ts
 import { RingBuffer } from '../src/core/ring-buffer.ts';
 import { type Activated, type ActivationPorts, activate } from './activation.ts';
 import type { Cell } from './cell.ts';
+import { OpeningPace } from './opening-pace.ts';
 
-const IN_FLIGHT_MAX = 32;
 const AGAIN_MS = 250;
 const FAILED: Activated = { t: 'unavailable', retryAfterMs: 500, again: false };
 const STORE_AWAY: Activated = { ...FAILED, again: true };
@@ -30,6 +30,7 @@ export class Activator {
   readonly #o: ActivatorOptions;
   readonly #listener: ActivatorListener;
   readonly #waiting: RingBuffer<Cell>;
+  readonly #pace = new OpeningPace();
   #inFlight = 0;
   /** They wait for another try. */
   #failed = 0;
@@ -57,31 +58,43 @@ export class Activator {
   }
 
   #start(cell: Cell): void {
-    if (this.#inFlight < IN_FLIGHT_MAX) void this.#run(cell);
-    else this.#waiting.push(cell);
+    this.#waiting.push(cell);
+    this.#startNext();
   }
 
-  async #run(first: Cell): Promise<void> {
+  #startNext(): void {
+    while (this.#inFlight < this.#pace.atOnce) {
+      const cell = this.#waiting.shift();
+      if (cell === undefined) return;
+      void this.#run(cell);
+    }
+  }
+
+  async #run(cell: Cell): Promise<void> {
     this.#inFlight++;
-    for (let cell: Cell | undefined = first; cell !== undefined; cell = this.#waiting.shift())
-      await this.#one(cell);
+    await this.#one(cell);
     this.#inFlight--;
+    if (this.pending === 0) this.#pace.rest();
+    this.#startNext();
   }
 
   async #one(cell: Cell): Promise<void> {
+    const { system } = this.#o;
+    const startedAt = system.monotonic();
     const activated = await this.#try(cell);
     if (activated.t === 'unavailable' && activated.again && this.#hasTime(cell)) {
       this.#failed++;
-      this.#o.system.after(AGAIN_MS, () => {
+      system.after(AGAIN_MS, () => {
         this.#failed--;
         this.#start(cell);
       });
       return;
     }
     cell.activating = false;
-    if (activated.t === 'activation')
+    if (activated.t === 'activation') {
+      if (activated.recovered) this.#pace.tookOver(system.monotonic() - startedAt);
       this.#listener.activated(cell, activated.activation, activated.recovered);
-    else if (activated.t === 'notOwner') this.#listener.ownedElsewhere(cell, activated.owner);
+    } else if (activated.t === 'notOwner') this.#listener.ownedElsewhere(cell, activated.owner);
     else this.#listener.notActivated(cell, activated.retryAfterMs);
   }
 

@@ -32,6 +32,10 @@ const PEER_COUNTERS = {
   redirects: ['carillon_peer_redirects_total', 'Requests that went on to another owner.'],
   deadlines: ['carillon_peer_deadlines_total', 'Requests given up at their deadline.'],
   lateAnswers: ['carillon_peer_late_answers_total', 'Answers that nothing waited for any more.'],
+  refusalsKept: [
+    'carillon_peer_refusals_kept_total',
+    'Refusals of owners about to be replaced, whose requests went again.',
+  ],
   unknownSets: ['carillon_peer_unknown_sets_total', 'Events whose recipients were not known here.'],
   setsSent: ['carillon_peer_sets_sent_total', 'Sets of recipients told to edges.'],
   resyncs: ['carillon_peer_resyncs_total', 'Users whose inboxes were read again.'],

@@ -27,6 +27,7 @@ export interface PeerMetrics {
     deadlines: number;
     /** Answers that nothing waited for any more. */
     lateAnswers: number;
+    refusalsKept: number;
     /** Events whose recipients were not known here. */
     unknownSets: number;
     setsSent: number;
@@ -67,6 +68,7 @@ export function newPeerMetrics(): PeerMetrics {
       redirects: 0,
       deadlines: 0,
       lateAnswers: 0,
+      refusalsKept: 0,
       unknownSets: 0,
       setsSent: 0,
       resyncs: 0,

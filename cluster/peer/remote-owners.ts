@@ -260,6 +260,7 @@ export class RemoteOwners implements OwnerLink, LinkListener {
       return true;
     }
     if (this.#isForSuccessor(link.peer, answer)) {
+      this.#options.metrics.counts.refusalsKept++;
       this.#sendLater(pending);
       return true;
     }

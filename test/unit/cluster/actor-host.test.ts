@@ -81,7 +81,7 @@ test('only so many conversations are opened at a time; the others wait their tur
   rig.store.hold('claim');
   const asked = Array.from({ length: 100 }, (_, i) => createGroup(['ann'], { conv: conv(i) }));
   await rig.ask(...asked);
-  assert.equal(rig.store.waiting('claim'), 32);
+  assert.equal(rig.store.waiting('claim'), 8);
   assert.ok(!rig.host.quiet);
   rig.store.release('claim');
   await rig.system.settle();

@@ -182,6 +182,7 @@ test('what an owner whose lease runs out refuses is done by its successor, in or
     asked.map((each) => inShort(a.answered.get(each))),
     ['nothing', 'nothing'],
   );
+  assert.ok(a.metrics.counts.refusalsKept >= 4, 'each was sent again');
   const next = new OwnerNode(4, system, net, store);
   ring.owner = next.id;
   a.owners.useSequencers([next.id]);
