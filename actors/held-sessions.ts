@@ -97,11 +97,11 @@ export class HeldSessions {
     outcome: LookUpOutcome,
     head: Seq,
   ): Iterable<[ConversationRequest, Known | undefined]> {
-    const { requests } = this.#asking(request);
+    const session = this.#asking(request);
     if (outcome.t === 'found' && outcome.hit.seq <= head)
-      requests.set(request, { absentTo: 0, hit: outcome.hit });
-    else if (outcome.t === 'unavailable') requests.set(request, undefined);
-    return this.#answered(request);
+      session.requests.set(request, { absentTo: 0, hit: outcome.hit });
+    else if (outcome.t === 'unavailable') session.requests.set(request, undefined);
+    return this.#answered(session, request);
   }
 
   /** The edge has said whether it waits for a change, or was not to be asked; returns all that may go on now, in order. */
@@ -109,8 +109,9 @@ export class HeldSessions {
     request: ConversationRequest,
     isAwaited: boolean,
   ): Iterable<[ConversationRequest, Known | undefined]> {
-    this.#asking(request).requests.set(request, isAwaited ? AWAITED : undefined);
-    return this.#answered(request);
+    const session = this.#asking(request);
+    session.requests.set(request, isAwaited ? AWAITED : undefined);
+    return this.#answered(session, request);
   }
 
   #asking(request: ConversationRequest): Session {
@@ -120,8 +121,10 @@ export class HeldSessions {
   }
 
   /** The session goes on if this was the last answer that it waited for. */
-  #answered(request: ConversationRequest): Iterable<[ConversationRequest, Known | undefined]> {
-    const session = this.#asking(request);
+  #answered(
+    session: Session,
+    request: ConversationRequest,
+  ): Iterable<[ConversationRequest, Known | undefined]> {
     session.isClosed = true;
     this.#asks--;
     this.#waiting++;

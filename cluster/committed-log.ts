@@ -2,6 +2,7 @@ import type { LookUpOutcome } from '../src/core/actor.ts';
 import { lastOfBucket } from '../src/core/buckets.ts';
 import type { LeaseTable, LogRow, LogTable, WriteOutcome } from '../src/core/cluster-ports.ts';
 import type { ConversationId, DeviceId, NodeId, Seq, UserId } from '../src/core/ids.ts';
+import { pause } from '../src/core/patience.ts';
 import type {
   AppendListener,
   Claim,
@@ -177,7 +178,7 @@ export class CommittedLog implements MessageStore, Ownership {
       if (outcome === 'written') return outcome;
       if (outcome === 'unavailable' && tries === 0) return outcome;
       if (system.monotonic() >= deadline || term.state === 'over') return 'unknown';
-      await new Promise<void>((resolve) => system.after(RETRY_MS, resolve));
+      await pause(system, RETRY_MS);
     }
   }
 

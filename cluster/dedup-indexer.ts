@@ -1,5 +1,6 @@
 import type { LogTable } from '../src/core/cluster-ports.ts';
 import type { ConversationId, Seq } from '../src/core/ids.ts';
+import { pause } from '../src/core/patience.ts';
 import type { Logger, MessageStore, System, Timer } from '../src/core/ports.ts';
 import type { AppendRow, StoredRow } from '../src/core/rows.ts';
 import {
@@ -227,7 +228,7 @@ export class DedupIndexer {
       const outcome = await this.#log.writeDedup(conv, named);
       if (outcome === 'written') return;
       this.#logger.warn({ conv, outcome }, 'ids were not indexed: again');
-      await new Promise<void>((resolve) => this.#system.after(RETRY_MS, resolve));
+      await pause(this.#system, RETRY_MS);
     }
   }
 }

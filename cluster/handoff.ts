@@ -1,4 +1,5 @@
 import type { ConversationId, NodeId, Seq } from '../src/core/ids.ts';
+import { pause } from '../src/core/patience.ts';
 import type { System } from '../src/core/ports.ts';
 import type { HandOver } from '../src/core/rows.ts';
 import type { ActorHost } from './actor-host.ts';
@@ -221,7 +222,6 @@ export class Handoff {
   async #until(msMax: number, isSo: () => boolean): Promise<void> {
     const { system } = this.#o;
     const deadline = system.monotonic() + msMax;
-    while (!isSo() && system.monotonic() < deadline)
-      await new Promise<void>((resolve) => void system.after(LOOK_MS, resolve));
+    while (!isSo() && system.monotonic() < deadline) await pause(system, LOOK_MS);
   }
 }

@@ -6,6 +6,7 @@ import { UserHub } from '../../cluster/users/user-hub.ts';
 import { type LmdbStore, openLmdbStore } from '../adapters/lmdb/store.ts';
 import { MemoryPresence } from '../adapters/memory/presence.ts';
 import { uuidV7 } from '../core/ids.ts';
+import { pause } from '../core/patience.ts';
 import type { Logger, System, Timer } from '../core/ports.ts';
 import type { Edge } from '../edge/edge.ts';
 import type { Component } from '../lifecycle.ts';
@@ -114,8 +115,7 @@ class EmbeddedOwner implements Component {
 
   async drain(): Promise<void> {
     this.#router.stopIntake();
-    while (!this.#host.quiet)
-      await new Promise<void>((resolve) => this.#system.after(QUIET_LOOK_MS, resolve));
+    while (!this.#host.quiet) await pause(this.#system, QUIET_LOOK_MS);
     await this.#host.projector.flush();
     await this.#users.flush();
     await this.#store.dirty.clearDirty(Number.MAX_SAFE_INTEGER); // all of it is written

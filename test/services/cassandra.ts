@@ -37,8 +37,9 @@ export interface CassandraOptions {
   /** Megabytes of heap per node. */
   readonly heapMb?: number;
   /**
-   * Compiled for a long life (unless it is started again): slow for the first minutes, and faster then. Its writes wait up to 10 ms for a common sync
-   * (else 1 ms), its memtables are tries, and its garbage is collected in parallel: each costs it less work per write.
+   * Compiled for a long life (unless it is started again): slow for the first minutes, and faster then. Its writes wait
+   * up to 10 ms for a common sync (else 1 ms), its memtables are tries, and its garbage is collected in parallel: each
+   * costs it less work per write.
    */
   readonly longLived?: boolean;
 }
