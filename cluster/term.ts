@@ -33,6 +33,7 @@ export class Term {
   readonly #table: LeaseTable;
   readonly #options: TermOptions;
   readonly #listeners: ((state: TermState) => void)[] = [];
+  readonly #heartbeatListeners: ((hb: number) => void)[] = [];
   #state: TermState = 'starting';
   #hb = 0;
   #timers: Timer[] = [];
@@ -55,6 +56,11 @@ export class Term {
 
   onChange(listener: (state: TermState) => void): void {
     this.#listeners.push(listener);
+  }
+
+  /** Called with each heartbeat that was applied. */
+  onHeartbeat(listener: (hb: number) => void): void {
+    this.#heartbeatListeners.push(listener);
   }
 
   /** Claims nothing until an applied insert, or a serial read, shows the row live. */
@@ -111,12 +117,14 @@ export class Term {
     if (this.#beating || this.#state === 'over') return;
     this.#beating = true;
     const started = this.#options.system.monotonic();
-    const beat = await this.#table.heartbeat(this.node, ++this.#hb, this.#options.beat());
+    const hb = ++this.#hb;
+    const beat = await this.#table.heartbeat(this.node, hb, this.#options.beat());
     this.#beating = false;
     if (beat.t === 'notApplied') this.#end('a heartbeat was not applied');
     else if (beat.t === 'applied') {
       this.#heartbeatOk = started;
       this.#barrierFailingSince = 0;
+      for (const listener of this.#heartbeatListeners) listener(hb);
       if (this.#state === 'steppedDown' && this.#isHealthy()) this.#set('live');
     }
   }

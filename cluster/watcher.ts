@@ -2,10 +2,8 @@ import type { LeaseRow, LeaseTable } from '../src/core/cluster-ports.ts';
 import type { NodeId } from '../src/core/ids.ts';
 import type { Logger, System, Timer } from '../src/core/ports.ts';
 
-/** Reads per lease timeout, … */
+/** Reads per lease timeout, and one just when a node has been silent for all of it: all see its death at once. */
 const READS_PER_TIMEOUT = 16;
-/** … and while a node is silent: all see its death at about the same time, and soon. */
-const READS_PER_SILENT_TIMEOUT = 40;
 /** A silence counts only when seen by so many successful reads, none failed between. */
 const READS_MIN = 3;
 /** A node beats every second: after so many ms without, it is called silent. */
@@ -13,11 +11,13 @@ const SILENT_MS_MIN = 2_500;
 
 interface Seen {
   row: LeaseRow;
-  /** Monotonic ms of the first successful read, since the last failed one, that saw this heartbeat. */
+  /** Monotonic ms of the first successful read, since the last failed one, that saw this heartbeat; or of news of it. */
   since: number;
   /** Monotonic ms of the start of the last one. */
   until: number;
   reads: number;
+  /** News of a heartbeat, and when it came. */
+  heard: { readonly hb: number; readonly at: number } | undefined;
 }
 
 /**
@@ -31,7 +31,7 @@ export class Watcher {
   readonly #timeoutMs: number;
   readonly #seen = new Map<NodeId, Seen>();
   #timer: Timer | undefined;
-  #soon: Timer | undefined;
+  #inTime: Timer | undefined;
   #reading = false;
   #listeners: (() => void)[] = [];
   #waiting: (() => void)[] = [];
@@ -51,7 +51,7 @@ export class Watcher {
   stop(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
-    this.#soon?.cancel();
+    this.#inTime?.cancel();
   }
 
   /** Called after each successful read. */
@@ -65,6 +65,15 @@ export class Watcher {
 
   get rows(): LeaseRow[] {
     return [...this.#seen.values()].map(({ row }) => row);
+  }
+
+  /**
+   * The node says that this heartbeat was applied. Its silence counts from now on, not from when it is read: a node that
+   * dies right behind it is not known to be silent a quarter of a second later.
+   */
+  heard(node: NodeId, hb: number): void {
+    const seen = this.#seen.get(node);
+    if (seen !== undefined && hb > seen.row.hb) seen.heard = { hb, at: this.#system.monotonic() };
   }
 
   /** Nodes that are live as far as can be seen, of which `isSuspect` is true for none. */
@@ -110,25 +119,38 @@ export class Watcher {
     }
     this.#reading = false;
     for (const resolve of waiting) resolve();
-    if (this.rows.some(({ node, state }) => state === 'live' && this.isSilent(node))) this.#lookSoon();
+    this.#lookInTime();
   }
 
-  #lookSoon(): void {
-    if (this.#timer !== undefined && this.#soon === undefined)
-      this.#soon = this.#system.after(this.#timeoutMs / READS_PER_SILENT_TIMEOUT, () => {
-        this.#soon = undefined;
-        void this.look();
-      });
+  /** Looks when a silence becomes that of a dead node, if that is before the next look. */
+  #lookInTime(): void {
+    this.#inTime?.cancel();
+    this.#inTime = undefined;
+    if (this.#timer === undefined) return;
+    const now = this.#system.monotonic();
+    let soonest = Number.POSITIVE_INFINITY;
+    for (const { row, reads, since, until } of this.#seen.values())
+      if (row.state === 'live' && reads > 0 && until - since < this.#timeoutMs)
+        soonest = Math.min(soonest, since + this.#timeoutMs - now);
+    if (soonest < this.#timeoutMs / READS_PER_TIMEOUT)
+      this.#inTime = this.#system.after(Math.max(1, Math.ceil(soonest)), () => void this.look());
   }
 
   #note(row: LeaseRow, started: number): void {
     const seen = this.#seen.get(row.node);
     if (seen === undefined || seen.reads === 0 || seen.row.hb !== row.hb || seen.row.state !== row.state) {
-      this.#seen.set(row.node, { row, since: started, until: started, reads: 1 });
+      const since = seen === undefined ? started : heardBetween(seen, row, started);
+      this.#seen.set(row.node, { row, since, until: started, reads: 1, heard: undefined });
       return;
     }
     seen.row = row;
     seen.until = started;
     seen.reads++;
   }
+}
+
+/** When there was news of a heartbeat that is now read, if that was since the read before; else when it is read. */
+function heardBetween({ heard, reads, until }: Seen, row: LeaseRow, started: number): number {
+  if (heard?.hb !== row.hb || reads === 0) return started;
+  return Math.min(started, Math.max(until, heard.at));
 }

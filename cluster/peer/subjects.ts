@@ -14,3 +14,6 @@ export function edgeSubject(edge: string): string {
 export function nodeSubject(node: NodeId): string {
   return `h.${node}`;
 }
+
+/** What all who watch the leases hear. */
+export const HEARTBEATS_SUBJECT = 'beats';

@@ -1,10 +1,11 @@
 import { CommittedReader } from '../../cluster/committed-reader.ts';
+import { hearHeartbeats } from '../../cluster/heartbeat-news.ts';
 import { newPeerMetrics } from '../../cluster/peer/peer-metrics.ts';
 import { RemoteOwners } from '../../cluster/peer/remote-owners.ts';
 import { Ring, ringNodes } from '../../cluster/ring.ts';
 import { NodeRingControl } from '../../cluster/ring-control.ts';
 import { Watcher } from '../../cluster/watcher.ts';
-import type { Bus, ClusterStore } from '../core/cluster-ports.ts';
+import type { Bus, BusSubscription, ClusterStore } from '../core/cluster-ports.ts';
 import { uuidV7 } from '../core/ids.ts';
 import type { System } from '../core/ports.ts';
 import type { Presence } from '../core/presence-port.ts';
@@ -15,8 +16,11 @@ import { type EdgeFiles, openEdge, type Surroundings } from './surroundings.ts';
 
 /** How long requests still go to whom the ring named before it changed. */
 const FORMER_RING_MS = 60_000;
-/** An owner without heartbeats steps down after 3/4 of the lease timeout, which is seen from here up to half a second late. */
-const STEPPED_DOWN_SHARE = 0.5;
+/**
+ * An owner without heartbeats steps down after 3/4 of the lease timeout. From here that looks a second shorter if the last
+ * one was applied and its owner not told so, and a quarter of a second if the next look is still to come.
+ */
+const STEPPED_DOWN_SHARE = 0.4;
 
 export interface EdgeRoleOptions {
   readonly files: EdgeFiles;
@@ -35,6 +39,7 @@ export class EdgeRole implements Component {
   readonly ringControl: RingControl;
   readonly #owners: RemoteOwners;
   readonly #watcher: Watcher;
+  readonly #heartbeats: BusSubscription;
   readonly #bus: Bus;
   readonly #system: System;
   #ring = new Ring([]);
@@ -71,6 +76,7 @@ export class EdgeRole implements Component {
     this.edge.useOwners(this.#owners);
     this.#watcher = new Watcher(store.leases, leaseTimeoutMs, system, logger);
     this.#watcher.onLook(() => this.#look());
+    this.#heartbeats = hearHeartbeats(this.#watcher, bus);
     this.ringControl = new NodeRingControl({
       me: () => this.id,
       leases: store.leases,
@@ -91,6 +97,7 @@ export class EdgeRole implements Component {
 
   async stop(): Promise<void> {
     this.#watcher.stop();
+    this.#heartbeats.stop();
     this.edge.stop();
     this.#owners.stop();
     await this.#bus.close();

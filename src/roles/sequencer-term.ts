@@ -9,6 +9,7 @@ import { DedupIndexer } from '../../cluster/dedup-indexer.ts';
 import { DirtyMarks } from '../../cluster/dirty-marks.ts';
 import { dirtySlotAt } from '../../cluster/dirty-slots.ts';
 import { Handoff } from '../../cluster/handoff.ts';
+import { hearHeartbeats, tellHeartbeats } from '../../cluster/heartbeat-news.ts';
 import { NodeMail, type NodeMailListener, receiveNodeMail } from '../../cluster/node-mail.ts';
 import { Offers } from '../../cluster/offers.ts';
 import type { PeerMetrics } from '../../cluster/peer/peer-metrics.ts';
@@ -66,7 +67,7 @@ export class SequencerTerm {
   readonly #dead: DeadNodes;
   readonly #handoff: Handoff;
   readonly #nodeMail: NodeMail;
-  readonly #mail: BusSubscription;
+  readonly #subscriptions: readonly BusSubscription[];
   readonly ringControl: RingControl;
   #isDraining = false;
   /** Those whose bus is up: only they are handed anything. */
@@ -142,7 +143,7 @@ export class SequencerTerm {
     this.#edges.useConversations(conversations, this.#users);
     this.#dead = this.#makeDeadNodes(leases, system, logger);
     this.#handoff = this.#makeHandoff(committed);
-    this.#mail = this.#receiveMail(offers, logger);
+    this.#subscriptions = [this.#receiveMail(offers, logger), hearHeartbeats(this.#watcher, bus)];
     this.ringControl = this.#makeRingControl();
     this.#term.onChange((state) => this.#changed(state));
     this.#watcher.onLook(() => this.#look());
@@ -154,6 +155,7 @@ export class SequencerTerm {
 
   /** Rejects with StoreUnavailable. */
   async start(): Promise<void> {
+    tellHeartbeats(this.#term, this.#options.bus);
     await this.#term.start();
     await this.#watcher.start();
   }
@@ -193,7 +195,7 @@ export class SequencerTerm {
   async stop(): Promise<void> {
     await this.#term.end();
     this.#handoff.stop();
-    this.#mail.stop();
+    for (const subscription of this.#subscriptions) subscription.stop();
     this.#dead.stop();
     this.#watcher.stop();
     this.#users.stop();

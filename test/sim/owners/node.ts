@@ -7,6 +7,7 @@ import { CommittedReader } from '../../../cluster/committed-reader.ts';
 import { DedupIndexer } from '../../../cluster/dedup-indexer.ts';
 import { DirtyMarks } from '../../../cluster/dirty-marks.ts';
 import { Handoff } from '../../../cluster/handoff.ts';
+import { hearHeartbeats, tellHeartbeats } from '../../../cluster/heartbeat-news.ts';
 import { NodeMail, receiveNodeMail } from '../../../cluster/node-mail.ts';
 import { Offers } from '../../../cluster/offers.ts';
 import { Term } from '../../../cluster/term.ts';
@@ -98,6 +99,8 @@ export class OwnerNode {
       system,
     });
     this.#handoff = this.#makeHandoff(offers);
+    tellHeartbeats(this.#term, this.#bus);
+    hearHeartbeats(this.#watcher, this.#bus);
     this.#term.onChange(() => this.#changed());
     this.#start().catch((error: unknown) => {
       if (!(error instanceof StoreUnavailable)) throw error;
