@@ -1,5 +1,5 @@
 import { bucketOf } from '../src/core/buckets.ts';
-import type { FloorRow, LeaseTable, LogRow, LogTable, OwnerRow } from '../src/core/cluster-ports.ts';
+import type { LeaseTable, LogRow, LogTable, OwnerRow } from '../src/core/cluster-ports.ts';
 import type { ConversationId, NodeId, Seq } from '../src/core/ids.ts';
 import { StoreUnavailable } from '../src/core/ports.ts';
 import type { HandOver, StoredRow } from '../src/core/rows.ts';
@@ -40,6 +40,11 @@ const REWRITE_BYTES_MAX = 48 * 1024;
 /** Terms remembered as settled: their conversations are served again without a claim. */
 const SETTLED_MAX = 100_000;
 
+interface Settled {
+  readonly fence: number;
+  readonly head: Seq;
+}
+
 export interface AcquireOptions {
   readonly me: NodeId;
   readonly leases: LeaseTable;
@@ -62,8 +67,8 @@ export interface AcquireOptions {
  */
 export class Acquirer {
   readonly #o: AcquireOptions;
-  /** Fences under which a term of this process ended strictly settled. */
-  readonly #settled = new Map<ConversationId, number>();
+  /** Fences under which a term of this process ended strictly settled, and where. */
+  readonly #settled = new Map<ConversationId, Settled>();
   /** Nodes whose death was confirmed by an own applied LWT. */
   readonly #confirmedDead = new Set<NodeId>();
   readonly #burials = new Map<NodeId, Promise<boolean>>();
@@ -76,12 +81,12 @@ export class Acquirer {
   }
 
   /** The term served and ended with no write and no LWT of unknown outcome. */
-  settle(conv: ConversationId, fence: number): void {
+  settle(conv: ConversationId, fence: number, head: Seq): void {
     if (this.#settled.size >= SETTLED_MAX) {
       const oldest = this.#settled.keys().next();
       if (oldest.done !== true) this.#settled.delete(oldest.value);
     }
-    this.#settled.set(conv, fence);
+    this.#settled.set(conv, { fence, head });
   }
 
   /** Nothing is remembered any more: each conversation is to be claimed anew. */
@@ -101,7 +106,7 @@ export class Acquirer {
   async acquire(conv: ConversationId): Promise<Acquired> {
     try {
       for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-        const acquired = await this.#attempt(conv);
+        const acquired = await this.#attempt(conv, attempt === 0);
         if (acquired !== undefined) return acquired;
       }
     } catch (error) {
@@ -111,7 +116,7 @@ export class Acquirer {
   }
 
   /** One pass; undefined: look again. */
-  async #attempt(conv: ConversationId): Promise<Acquired | undefined> {
+  async #attempt(conv: ConversationId, isFirst: boolean): Promise<Acquired | undefined> {
     const { me, leases, watcher } = this.#o;
     const settled = this.#settled.get(conv);
     if (settled !== undefined) {
@@ -119,7 +124,7 @@ export class Acquirer {
       const again = await this.#reactivate(conv, settled);
       if (again !== undefined) return again;
     }
-    const row = await leases.owner(conv);
+    const row = (isFirst && (await this.#rowToTry(conv))) || (await leases.owner(conv));
     if (row === undefined) return { t: 'none' };
     const { owner, fence, head } = row;
     if (owner === me) {
@@ -139,11 +144,20 @@ export class Acquirer {
     return this.#claim(conv, owner, row);
   }
 
+  /**
+   * A row that was so once is enough where the condition of a claim, or an offer that is held for just this fence, tells
+   * whether it still is: it costs a quarter of a serial read. undefined: only a serial read tells.
+   */
+  async #rowToTry(conv: ConversationId): Promise<OwnerRow | undefined> {
+    const { me, leases, watcher } = this.#o;
+    const row = await leases.ownerOnce(conv);
+    if (row === undefined || row.owner === me) return row;
+    return this.#isTakenForDead(row.owner) || watcher.isSilent(row.owner) ? row : undefined;
+  }
+
   /** An own settled term goes on under its fence, if nobody raised it since. */
-  async #reactivate(conv: ConversationId, fence: number): Promise<Acquired | undefined> {
-    const { floor, base } = await this.#base(conv, 0);
-    if (floor !== undefined && floor.fence > fence) return undefined;
-    const { last, tail, fenceMax } = await walkLog(this.#o.log, conv, base, floor);
+  async #reactivate(conv: ConversationId, { fence, head }: Settled): Promise<Acquired | undefined> {
+    const { last, tail, fenceMax } = await this.#walk(conv, head);
     if (fenceMax > fence) return undefined;
     if (!(await this.#o.barrier.pass(BARRIER_MS_MAX))) return { t: 'unavailable' };
     return { t: 'owned', fence, head: last, tail, recovered: false };
@@ -159,9 +173,8 @@ export class Acquirer {
 
   /** undefined: another has claimed it since. */
   async #recover(conv: ConversationId, fence: number, ownerHead: Seq): Promise<Acquired | undefined> {
-    const { floor, base } = await this.#base(conv, ownerHead);
-    const walk = await walkLog(this.#o.log, conv, base, floor);
-    if (walk.fenceMax > fence || (floor?.fence ?? 0) > fence) return undefined;
+    const walk = await this.#walk(conv, ownerHead);
+    if (walk.fenceMax > fence) return undefined;
     const ready = this.#secure(conv, fence, walk);
     return { t: 'owned', fence, head: walk.last, tail: walk.tail, recovered: true, ready };
   }
@@ -176,11 +189,12 @@ export class Acquirer {
     this.#o.counts.takeovers++;
   }
 
-  /** The floor, and a committed seq to begin at. */
-  async #base(conv: ConversationId, ownerHead: Seq): Promise<{ floor: FloorRow | undefined; base: Seq }> {
+  /** The floor, then the log from a committed seq on; the highest fence of both. */
+  async #walk(conv: ConversationId, committed: Seq): Promise<Walk> {
     const { log } = this.#o;
-    const [floor, row] = await Promise.all([log.floor(conv), log.head(conv)]);
-    return { floor, base: Math.max(ownerHead, row?.head ?? 0, (floor?.start ?? 1) - 1) };
+    const floor = await log.floor(conv);
+    const walk = await walkLog(log, conv, Math.max(committed, (floor?.start ?? 1) - 1), floor);
+    return { ...walk, fenceMax: Math.max(walk.fenceMax, floor?.fence ?? 0) };
   }
 
   /** Writes what may be on a minority of replicas alone, under the own fence, in batches within a bucket. */

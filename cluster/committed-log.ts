@@ -251,7 +251,7 @@ export class CommittedLog implements MessageStore, Ownership {
     await dedup.drop(conv);
     if (this.#resting.get(conv) !== owned) return; // claimed anew meanwhile: its fence is raised, or may be
     this.#resting.delete(conv);
-    acquirer.settle(conv, owned.fence);
+    acquirer.settle(conv, owned.fence, owned.head);
     this.#writeHead(conv, owned);
   }
 }

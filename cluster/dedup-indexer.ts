@@ -81,21 +81,20 @@ export class DedupIndexer {
   }
 
   /**
-   * A term begins: what the last one had not indexed, the rows behind x, is indexed before anything is served.
-   * `tail` are the last ones, up to the head.
+   * A term begins: what the last one had not indexed are the rows behind x. Those of `tail`, the last ones up to the head,
+   * are indexed in their turn, like any that are committed: who serves knows them. Those before it are indexed first.
    */
   async catchUp(conv: ConversationId, x: Seq, tail: readonly StoredRow[]): Promise<void> {
-    const [first] = tail;
-    const head = tail.at(-1)?.seq ?? 0;
-    for (let from = x + 1; first !== undefined && from <= head; ) {
-      const isKnown = from >= first.seq;
-      const rows = isKnown ? tail.slice(from - first.seq) : await this.#read(conv, from, first.seq - 1);
-      const some = rows.slice(0, ROWS_PER_WRITE_MAX);
-      if (some.length === 0) throw missing(conv, from);
-      await this.#write(conv, some.map(toAppendRow));
-      from += some.length;
+    const before = (tail[0]?.seq ?? 1) - 1;
+    for (let from = x + 1; from <= before; ) {
+      const rows = await this.#read(conv, from, before);
+      if (rows.length === 0) throw missing(conv, from);
+      await this.#write(conv, rows.map(toAppendRow));
+      from += rows.length;
     }
-    this.resume(conv, head);
+    const indexed = Math.max(x, before);
+    this.resume(conv, indexed);
+    this.add(conv, tail.filter(({ seq }) => seq > indexed).map(toAppendRow));
   }
 
   #read(conv: ConversationId, from: Seq, to: Seq): Promise<readonly StoredRow[]> {

@@ -6,11 +6,13 @@ import { messageIsSent, readU64, TS_AT } from '../src/protocol/message-frame.ts'
 import { CommittedReader, missing } from './committed-reader.ts';
 
 /** An actor starts from at least so many of the log's last rows, if there are so many; … */
-export const TAIL_ROWS_MIN = 128;
+export const TAIL_ROWS_MIN = 64;
 /** … from all of the last while before the newest, since rows of members may lag behind the log; … */
-const TAIL_MS_MIN = 30_000;
+const TAIL_MS_MIN = 15_000;
 /** … and, from so many or fewer, back to a message, which inboxes show. */
 export const TAIL_ROWS_MAX = 1_024;
+/** A little more than what should do. */
+const MISSING_SHARE = 1.5;
 const READ_BYTES_MAX = 1024 * 1024;
 
 /** What a walk to the end of the log found. */
@@ -29,7 +31,7 @@ export interface Walk {
 
 /**
  * Reads the log's end, bucket by bucket while they are full, from the one of `committed` on; each from its end down to
- * a row that is committed, below which none is missing. Rows that the floor voids are ignored, of a seq the highest
+ * a row that is committed, below which none is missing. Once one is full, conv_head may tell of a later one. Rows that the floor voids are ignored, of a seq the highest
  * fence counts, and the contiguous prefix is kept. Fences may fall along the seqs (a rewrite half done): no hole.
  */
 export async function walkLog(
@@ -42,6 +44,7 @@ export async function walkLog(
   let last = firstOfBucket(Math.max(1, committed)) - 1;
   let c = committed;
   let fenceMax = 0;
+  let hasAskedHead = false;
   for (;;) {
     const to = lastOfBucket(last + 1);
     const end = await endOf(table, conv, last + 1, to, c);
@@ -55,6 +58,12 @@ export async function walkLog(
       last++;
     }
     if (last < to) break;
+    if (!hasAskedHead) {
+      hasAskedHead = true;
+      const known = (await table.head(conv))?.head ?? 0;
+      c = Math.max(c, known);
+      if (known > lastOfBucket(last + 1)) [prefix, last] = [[], firstOfBucket(known) - 1];
+    }
   }
   if (last < c) throw missing(conv, last + 1);
   const uncertain = prefix.filter((row) => row.seq > c);
@@ -102,20 +111,29 @@ async function tailOf(
   const reader = new CommittedReader(table);
   let tail = prefix.slice(-TAIL_ROWS_MAX);
   for (let first = last - tail.length + 1; first > 1 && !isEnough(tail); first = last - tail.length + 1) {
-    const rowsMax = Math.min(TAIL_ROWS_MAX - tail.length, Math.max(TAIL_ROWS_MIN, tail.length));
-    const limits = { rowsMax, bytesMax: READ_BYTES_MAX };
+    const limits = { rowsMax: rowsToCome(tail), bytesMax: READ_BYTES_MAX };
     tail = [...(await reader.read(conv, 1, first - 1, true, limits)), ...tail];
   }
   return tail;
 }
 
 function isEnough(tail: readonly StoredRow[]): boolean {
-  const [first] = tail;
-  if (first === undefined || tail.length < TAIL_ROWS_MIN) return false;
+  if (tail.length < TAIL_ROWS_MIN) return false;
   if (tail.length >= TAIL_ROWS_MAX) return true;
-  const newest = tail.at(-1) as StoredRow;
-  const isLongAgo = readU64(first.env, TS_AT) <= readU64(newest.env, TS_AT) - TAIL_MS_MIN;
-  return isLongAgo && tail.some(({ env }) => messageIsSent(env));
+  return spanMs(tail) >= TAIL_MS_MIN && tail.some(({ env }) => messageIsSent(env));
+}
+
+/** As many as likely suffice, if those before the tail came as fast as those in it. */
+function rowsToCome(tail: readonly StoredRow[]): number {
+  const perMs = tail.length / Math.max(1, spanMs(tail));
+  const missing = Math.ceil(perMs * Math.max(0, TAIL_MS_MIN - spanMs(tail)) * MISSING_SHARE);
+  return Math.min(TAIL_ROWS_MAX - tail.length, Math.max(TAIL_ROWS_MIN, missing));
+}
+
+/** From the first to the last of these rows. */
+function spanMs(rows: readonly StoredRow[]): number {
+  const [first, newest] = [rows[0], rows.at(-1)];
+  return first && newest ? readU64(newest.env, TS_AT) - readU64(first.env, TS_AT) : 0;
 }
 
 function isVoid(row: StoredRow, floor: FloorRow | undefined): boolean {

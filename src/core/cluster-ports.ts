@@ -99,6 +99,8 @@ export interface LeaseTable {
 
   /** One row by a serial read. Rejects with StoreUnavailable. */
   owner(conv: ConversationId): Promise<OwnerRow | undefined>;
+  /** One row at LOCAL_QUORUM: it was so once, and may have changed since. Rejects with StoreUnavailable. */
+  ownerOnce(conv: ConversationId): Promise<OwnerRow | undefined>;
   /** INSERT (owner, fence 1, head 0) IF NOT EXISTS. */
   insertOwner(conv: ConversationId, owner: NodeId): Promise<Conditional<OwnerRow>>;
   /** SET owner = to, fence = fence + 1 IF owner = from AND fence = fence. */

@@ -95,10 +95,11 @@ export function leaseTableSuite(name: string, open: OpenTables): void {
 
   check('an owner is inserted once; each claim raises the fence by one', async (table) => {
     const [conv, ann, bob] = [randomUUID(), randomUUID(), randomUUID()];
-    assert.equal(await table.owner(conv), undefined);
+    assert.deepEqual([await table.owner(conv), await table.ownerOnce(conv)], [undefined, undefined]);
     assert.deepEqual(await table.claim(conv, ann, 1, bob), { t: 'notApplied', row: undefined });
     assert.deepEqual(await table.insertOwner(conv, ann), { t: 'applied' });
     const first = { owner: ann, fence: 1, head: 0 };
+    assert.deepEqual(await table.ownerOnce(conv), first);
     assert.deepEqual(await table.insertOwner(conv, bob), { t: 'notApplied', row: first });
     assert.deepEqual(await table.claim(conv, ann, 2, bob), { t: 'notApplied', row: first });
     assert.deepEqual(await table.claim(conv, bob, 1, bob), { t: 'notApplied', row: first });
@@ -106,6 +107,7 @@ export function leaseTableSuite(name: string, open: OpenTables): void {
     assert.deepEqual(await table.owner(conv), { owner: ann, fence: 2, head: 0 });
     assert.deepEqual(await table.claim(conv, ann, 2, bob), { t: 'applied' });
     assert.deepEqual(await table.owner(conv), { owner: bob, fence: 3, head: 0 });
+    assert.deepEqual(await table.ownerOnce(conv), { owner: bob, fence: 3, head: 0 });
   });
 
   check('a release names its successor and the head, and a late one is void', async (table) => {
@@ -114,6 +116,7 @@ export function leaseTableSuite(name: string, open: OpenTables): void {
     assert.deepEqual(await table.release(conv, ann, 1, bob, 5_000), { t: 'applied' });
     const released = { owner: bob, fence: 2, head: 5_000 };
     assert.deepEqual(await table.owner(conv), released);
+    assert.deepEqual(await table.ownerOnce(conv), released);
     assert.deepEqual(await table.release(conv, ann, 1, ann, 6_000), { t: 'notApplied', row: released });
     assert.deepEqual(await table.claim(conv, ann, 1, ann), { t: 'notApplied', row: released });
     assert.deepEqual(await table.claim(conv, bob, 2, bob), { t: 'applied' });

@@ -27,15 +27,17 @@
 #define SEQS    2       /* SEQS * FENCES is at most 30 */
 #endif
 
-/* conv_owner: changed by LWT only and read by LWT or serial read only, so that one copy tells all. */
+/* conv_owner: changed by LWT only. A plain read shows what it was once: a claim by that is decided by its LWT, and
+   that a release took place stays true. So one copy tells all. */
 byte owner = 0;
 byte fence = 1;
 byte lateTo = NODES;    /* a release on its way names this node; NODES: none. A raised fence makes it void */
 
-/* The offer that a node holds: the fence and head of a release to come. And the fences that were told released. */
+/* The offer that a node holds: the fence and head of a release to come. And the fences that a release gave: its word,
+   or any read of the owner row since, however old, tells of it. */
 byte offerFence[NODES];
 byte offerHead[NODES];
-byte told;
+byte released;
 
 /* What was said to others: the value at a seq once acknowledged, announced or read (0: not yet), the highest such
    seq, and the highest fence that passed a barrier as an owner. */
@@ -228,7 +230,7 @@ end_waits:
        mine = resting; resting = 0; again = 1; phase = CLAIMED }
 
   /* Owner is me, by a release: its word is used once, against the offer that is held for exactly this fence. */
-  :: atomic { phase == IDLE && offerFence[me] > 0 && (told & (1 << offerFence[me])) ->
+  :: atomic { phase == IDLE && offerFence[me] > 0 && (released & (1 << offerFence[me])) ->
        d_step {
          printf("node %d: serves fence %d from %d, as released to it\n", me, offerFence[me], offerHead[me]);
          mine = offerFence[me]; head = offerHead[me]; resting = 0; phase = SERVING;
@@ -465,7 +467,7 @@ end_waits:
        d_step {
          printf("node %d: has released, and tells node %d\n", me, lateTo);
          raise(lateTo);
-         told = told | (1 << fence);
+         released = released | (1 << fence);
          RELEASED
        };
        tidy() }
@@ -480,7 +482,8 @@ end_waits:
   :: atomic { owner == me && lateTo < NODES ->
        d_step {
          printf("node %d: its release to node %d is applied, known to none\n", me, lateTo);
-         raise(lateTo)
+         raise(lateTo);
+         released = released | (1 << fence)
        } }
 
   /* -- a settled term is let go, and remembered -- */

@@ -133,6 +133,9 @@ export class MemoryLeaseTable extends Table implements LeaseTable {
   owner(conv: ConversationId): Promise<OwnerRow | undefined> {
     return this.read('owner', () => this.#owners.get(conv));
   }
+  ownerOnce(conv: ConversationId): Promise<OwnerRow | undefined> {
+    return this.read('ownerOnce', () => this.#owners.get(conv));
+  }
   insertOwner(conv: ConversationId, owner: NodeId): Promise<Conditional<OwnerRow>> {
     return this.#own('insertOwner', conv, (row) => row === undefined && { owner, fence: 1, head: 0 });
   }

@@ -64,6 +64,7 @@ const OWNER: Statement = {
   kind: 'serialRead',
   cql: 'SELECT owner, fence, head FROM {ks}.conv_owner WHERE conv = ?',
 };
+const OWNER_ONCE: Statement = { ...OWNER, name: 'ownerOnce', kind: 'read' };
 const INSERT_OWNER: Statement = {
   name: 'insertOwner',
   kind: 'conditional',
@@ -139,9 +140,12 @@ export class ScyllaLeaseTable implements LeaseTable {
     return this.#lease(BARRIER, node);
   }
 
-  async owner(conv: ConversationId): Promise<OwnerRow | undefined> {
-    const row = await this.#client.first(OWNER, [uuidCell(conv)]);
-    return row && ownerRow(row);
+  owner(conv: ConversationId): Promise<OwnerRow | undefined> {
+    return this.#owner(OWNER, conv);
+  }
+
+  ownerOnce(conv: ConversationId): Promise<OwnerRow | undefined> {
+    return this.#owner(OWNER_ONCE, conv);
   }
 
   insertOwner(conv: ConversationId, owner: NodeId): Promise<Conditional<OwnerRow>> {
@@ -189,6 +193,11 @@ export class ScyllaLeaseTable implements LeaseTable {
 
   #own(conv: ConversationId, statement: Statement, params: Params): Promise<Conditional<OwnerRow>> {
     return conditional(this.#client, statement, params, () => this.owner(conv));
+  }
+
+  async #owner(statement: Statement, conv: ConversationId): Promise<OwnerRow | undefined> {
+    const row = await this.#client.first(statement, [uuidCell(conv)]);
+    return row && ownerRow(row);
   }
 
   async #lease(statement: Statement, node: NodeId): Promise<LeaseRow | undefined> {

@@ -1,7 +1,13 @@
 import type { Activation } from '../../../src/core/actor.ts';
 import type { Seq, UserId } from '../../../src/core/ids.ts';
 import type { AppendBatch, AppendRow, Establishment, HandOver } from '../../../src/core/rows.ts';
-import { encodeMessage, payloadHash } from '../../../src/protocol/message-frame.ts';
+import {
+  encodeMessage,
+  messageCmid,
+  payloadHash,
+  readU64,
+  TS_AT,
+} from '../../../src/protocol/message-frame.ts';
 
 /** A message of a writer, who sends it until it is acknowledged. */
 export interface Message {
@@ -25,7 +31,7 @@ const encoder = new TextEncoder();
 
 /**
  * What an actor is to the protocol, and no more: where a conversation stands in one term, and the ids of what was
- * committed in it; those from before are all in the index.
+ * committed in it or is in the tail that it starts from; those from before are all in the index.
  */
 export class Tenure {
   readonly fence: number;
@@ -40,12 +46,13 @@ export class Tenure {
   #lastTs = 0;
   #isMarked = false;
 
-  constructor({ conv, fence, head, conversation }: Activation, users: readonly UserId[]) {
+  constructor({ conv, fence, head, conversation, tail }: Activation, users: readonly UserId[]) {
     this.fence = fence;
     this.head = head;
     this.#conv = conv;
     this.#users = users;
     this.#conversation = conversation;
+    for (const { seq, env } of tail) this.#ids.set(messageCmid(env), { seq, ts: readU64(env, TS_AT) });
   }
 
   get exists(): boolean {

@@ -82,6 +82,12 @@ export class SimLeaseTable implements LeaseTable {
   owner(conv: ConversationId): Promise<OwnerRow | undefined> {
     return this.#route.serialRead('owner', this.#owners, conv);
   }
+  async ownerOnce(conv: ConversationId): Promise<OwnerRow | undefined> {
+    const cells = await this.#route.read('ownerOnce', { partition: `conv_owner ${conv}` });
+    return cells.length === 0
+      ? undefined
+      : (Object.assign({}, ...cells.map(({ columns }) => columns)) as OwnerRow);
+  }
   insertOwner(conv: ConversationId, owner: NodeId): Promise<Conditional<OwnerRow>> {
     return this.#own('insertOwner', conv, ['owner', 'head'], (row) => {
       return row === undefined && { owner, fence: 1, head: 0 };

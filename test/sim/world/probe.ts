@@ -17,6 +17,7 @@ const OPERATIONS = {
     'node',
     'barrier',
     'owner',
+    'ownerOnce',
     'insertOwner',
     'claim',
     'release',

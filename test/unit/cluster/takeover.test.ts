@@ -7,6 +7,7 @@ import {
   type ReadLimits,
   StoreUnavailable,
 } from '../../../src/core/ports.ts';
+import { pause } from '../../../src/core/patience.ts';
 import type { AppendBatch, AppendRow, Establishment } from '../../../src/core/rows.ts';
 import { encodeMessage, payloadHash } from '../../../src/protocol/message-frame.ts';
 import { LEASE_MS, type Node, Stage } from './takeover-rig.ts';
@@ -21,7 +22,7 @@ function row(seq: number, body: string): AppendRow {
     conv: CONV,
     seq,
     n: seq,
-    ts: 1,
+    ts: seq * 1_000,
     from: 'ann',
     device: 'd',
     cmid,
@@ -298,8 +299,12 @@ test('a take-over reads the log once: its ids and its actor start from what the 
       return read(conv, from, to, limits);
     };
   }
+  stage.operations.length = 0;
   assert.deepEqual(owned(await stage.wait(b.claim(CONV))).tail, [1, 2]);
   assert.deepEqual(reads, ['rowsBackward']);
+  const needless = stage.operations.filter((each) => ['owner', 'head', 'writeDedup'].includes(each));
+  assert.deepEqual(needless, [], 'no serial read of the owner, nor where the log once ended, and ids wait');
+  await stage.system.advance(2_100);
   const { cmid, user, device } = row(2, 'two');
   assert.equal((await stage.wait(b.log.lookUp(CONV, user, device, cmid))).t, 'found');
 });
@@ -315,6 +320,55 @@ test('what is asked of a silent owner waits until it is known whether it is dead
   assert.deepEqual(owned(await stage.wait(b.claim(CONV))), { fence: 2, recovered: true, tail: [1, 2] });
   const ms = stage.system.monotonic() - askedAt;
   assert.ok(ms > 100 && ms < 1_500, `${ms} ms`);
+});
+
+test('what was not indexed of a dead owner’s is before the first row of its successor, but for the last rows', async () => {
+  const stage = new Stage();
+  const a = await owner(stage);
+  a.isRush = true; // it indexes nothing
+  for (let c = 2; c < 202; c += 50)
+    assert.equal(
+      await stage.wait(
+        a.append(
+          batch(
+            1,
+            c,
+            Array.from({ length: 50 }, (_, i) => `message ${c + i}`),
+          ),
+        ),
+      ),
+      'committed',
+    );
+  const b = await successorOf(stage, a, 'b');
+  b.isRush = true;
+  const { tail = [] } = owned(await stage.wait(b.claim(CONV)));
+  const first = tail[0] as number;
+  assert.ok(first > 100, `a tail from ${first}`);
+  const found = async (seq: number): Promise<string> => {
+    const { cmid, user, device } = row(seq, seq <= 2 ? ['one', 'two'][seq - 1]! : `message ${seq - 1}`);
+    return (await stage.wait(b.log.lookUp(CONV, user, device, cmid))).t;
+  };
+  assert.deepEqual(
+    [await found(1), await found(first - 1), await found(first), await found(202)],
+    ['found', 'found', 'none', 'none'],
+  );
+  b.isRush = false;
+  await stage.system.advance(2_100);
+  assert.deepEqual([await found(first), await found(202)], ['found', 'found']);
+});
+
+test('an owner row of before another took it over is no claim', async () => {
+  const stage = new Stage();
+  const a = await owner(stage);
+  const { leases } = stage;
+  const old = await stage.wait(leases.ownerOnce(CONV));
+  const [b, c] = [await stage.node('b'), await stage.node('c')];
+  a.system.kill();
+  await stage.system.advance(2 * LEASE_MS);
+  assert.equal(fenceOf(await stage.wait(b.claim(CONV))), 2);
+  leases.ownerOnce = async () => old;
+  assert.deepEqual(await stage.wait(c.claim(CONV)), { t: 'notOwner', owner: 'b' });
+  assert.equal(await stage.wait(b.append(batch(2, 2, ['three']))), 'committed');
 });
 
 test('an owner that was silent and beats again keeps what it owns', async () => {
@@ -336,11 +390,17 @@ test('an activation that fails waits for what its claim has begun: the next one 
   const b = await successorOf(stage, a, 'b');
   const small = { conversation: () => Promise.reject(new StoreUnavailable('away')) };
   const ports = { ownership: b.log, messages: b.log, projections: small as unknown as ProjectionStore };
-  stage.faults.push({ operation: 'writeDedup', fault: 'unavailable' });
+  const writeFloor = stage.log.writeFloor.bind(stage.log);
+  let isWriting = false;
+  stage.log.writeFloor = async (...args) => {
+    isWriting = true;
+    await pause(stage.system, 500);
+    return writeFloor(...args);
+  };
   let failure: unknown;
   const activated = activate(CONV, ports).catch((error: unknown) => (failure = error));
   await stage.system.advance(100);
-  assert.deepEqual([stage.operations.includes('writeDedup'), failure], [true, undefined]);
+  assert.deepEqual([isWriting, failure], [true, undefined]);
   await stage.wait(activated);
   assert.ok(failure instanceof StoreUnavailable);
   assert.equal(await b.log.head(CONV), 2);
