@@ -58,7 +58,7 @@ export class ActorHost implements CellListener, ActivatorListener, Outbox {
     this.#reads = new ConfirmedReads(ports.ownership, edge);
     const isBusy = (): boolean => this.#turns.isBusy || this.isTakingOver;
     const opening = (): number => this.#activator.pending;
-    this.#asks = new Asks({ ...ports, system, logger, isAwaited, opening });
+    this.#asks = new Asks({ ...ports, system, logger, isAwaited, opening, isRush });
     const { projections: store, ownership } = ports;
     this.projector = new Projector({ store, ownership, edge, system, logger, isBusy, isRush, rates });
     const limits = options.residency ?? RESIDENCY_LIMITS;

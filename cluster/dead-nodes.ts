@@ -9,9 +9,11 @@ import type { Watcher } from './watcher.ts';
 
 /** Marks expire after 7 days. */
 const SLOTS_MAX = 1_010;
-/** How far the dead node's clock may have been ahead of this one's. */
+/** How far the dead node's clock may have been ahead of this one's: slots that are looked at last. */
 const SLOTS_AHEAD = 6;
 const LOOK_MS = 100;
+/** What somebody asks for is opened before what is only to be told. */
+const ASKED_MS = 1_000;
 /** How long the others have for their share, until the one who closes the books looks after it. */
 const OTHERS_MS = 10_000;
 
@@ -82,6 +84,7 @@ export class DeadNodes {
     const { me, ring, isHere, leases, logger } = this.#o;
     const { node } = row;
     try {
+      await pause(this.#o.system, ASKED_MS);
       const woken = await this.#walkSlots(row, (conv) => ring().ownerOf(conv) === me || isHere(conv));
       if (ring().ownerOf(node) === me) {
         if (ring().nodes.length > 1) {
@@ -105,9 +108,9 @@ export class DeadNodes {
     isWanted: (conv: ConversationId) => boolean | Promise<boolean>,
   ): Promise<number> {
     const { leases, system, walk, isShown } = this.#o;
-    const newest = Math.max(dirtySlotAt(system.now()) + SLOTS_AHEAD, dirtyFrom);
     let count = 0;
-    for (let slot = newest; slot >= Math.max(dirtyFrom, newest - SLOTS_MAX) && !this.#stopped; slot--) {
+    for (const slot of slotsFrom(dirtyFrom, dirtySlotAt(system.now()))) {
+      if (this.#stopped) break;
       let wanted: ConversationId[] = [];
       for (const conv of await leases.dirty(node, slot)) if (await isWanted(conv)) wanted.push(conv);
       walk(wanted);
@@ -121,4 +124,11 @@ export class DeadNodes {
     }
     return count;
   }
+}
+
+function* slotsFrom(dirtyFrom: number, present: number): Generator<number> {
+  const newest = Math.max(present + SLOTS_AHEAD, dirtyFrom);
+  const oldest = Math.max(dirtyFrom, newest - SLOTS_MAX);
+  for (let slot = present; slot >= oldest; slot--) yield slot;
+  for (let slot = Math.max(present + 1, oldest); slot <= newest; slot++) yield slot;
 }

@@ -3,7 +3,6 @@ import type { ConversationId, Seq } from '../src/core/ids.ts';
 import type { Logger, MessageStore, System, Timer } from '../src/core/ports.ts';
 import { readRows } from './row-reads.ts';
 
-const IN_FLIGHT_MAX = 2;
 const LOOK_MS = 100;
 /** Nothing is recalled while so many conversations are being opened: that is what requests wait for. */
 const OPENING_MAX = 4;
@@ -14,6 +13,8 @@ export interface RecallsOptions {
   readonly logger: Logger;
   /** How many conversations are being opened, or wait for that. */
   readonly opening: () => number;
+  /** Whether what can wait should; if not given, it never need. */
+  readonly isRush: (() => boolean) | undefined;
 }
 
 interface Wanted {
@@ -23,13 +24,13 @@ interface Wanted {
   readonly resolve: (recalled: Recalled) => void;
 }
 
-/** Committed rows that actors can do without for a while: read a few at a time, when nothing else is urgent. */
+/** Committed rows that actors can do without for a while: read for one at a time, when nothing else is urgent. */
 export class Recalls {
   readonly #o: RecallsOptions;
   /** At most one per actor. */
   readonly #waiting = new Set<Wanted>();
   #timer: Timer | undefined;
-  #inFlight = 0;
+  #reading = false;
 
   constructor(options: RecallsOptions) {
     this.#o = options;
@@ -46,11 +47,11 @@ export class Recalls {
   }
 
   #look(): void {
-    if (this.#o.opening() >= OPENING_MAX) return;
+    if (this.#reading || this.#o.opening() >= OPENING_MAX || this.#o.isRush?.() === true) return;
     for (const wanted of this.#waiting) {
-      if (this.#inFlight >= IN_FLIGHT_MAX) return;
       this.#waiting.delete(wanted);
       void this.#read(wanted);
+      return;
     }
     this.#timer?.cancel();
     this.#timer = undefined;
@@ -58,13 +59,13 @@ export class Recalls {
 
   async #read({ conv, from, to, resolve }: Wanted): Promise<void> {
     const { messages, logger } = this.#o;
-    this.#inFlight++;
+    this.#reading = true;
     try {
       resolve({ t: 'recalled', from, to, rows: await readRows(messages, conv, from, to) });
     } catch (err) {
       logger.warn({ err, conv }, 'rows were not read');
       resolve({ t: 'recalled', from, to, rows: undefined });
     }
-    this.#inFlight--;
+    this.#reading = false;
   }
 }

@@ -7,8 +7,10 @@ import type { Registry } from './registry.ts';
 import type { Replies } from './replies.ts';
 
 const TICK_MS = 250;
-/** By then the inbox of a member of a group shows a change, too. */
-const WRITTEN_MS = 6_000;
+/** By then the inbox of a member of a conversation of two shows a change, … */
+const SOON_MS = 1_250;
+/** … and by then that of a member of a group, too. */
+const LATER_MS = 6_000;
 
 export interface BadgesOptions {
   readonly system: System;
@@ -20,6 +22,12 @@ export interface BadgesOptions {
   readonly replies: Replies;
 }
 
+/** One of the user's conversations changed; when the inbox is to be looked at, monotonic ms. */
+interface Due {
+  readonly conv: ConversationId;
+  readonly at: number;
+}
+
 /**
  * Tells users what is unread of all their conversations after one of them has changed, since a client need not know
  * them all: as the inbox has it soon after, and when all is written; once for all that changed meanwhile, and only if
@@ -28,10 +36,10 @@ export interface BadgesOptions {
 export class Badges {
   readonly #o: BadgesOptions;
   readonly #timer: Timer;
-  /** Users of whom something changed, with the conversation that did so last. */
-  readonly #due = new Map<UserId, ConversationId>();
-  /** The same, for a second look; by its time, monotonic ms. */
-  readonly #dueLater = new Map<UserId, { readonly conv: ConversationId; readonly at: number }>();
+  /** Users of whom something changed, by the time of the look after the first change, … */
+  readonly #soon = new Map<UserId, Due>();
+  /** … and by that of the look after the last. */
+  readonly #later = new Map<UserId, Due>();
 
   constructor(options: BadgesOptions) {
     this.#o = options;
@@ -40,36 +48,34 @@ export class Badges {
 
   /** The user was told that the conversation changed. */
   changed(user: UserId, conv: ConversationId): void {
-    this.#due.set(user, conv);
-    this.#dueLater.delete(user);
-    this.#dueLater.set(user, { conv, at: this.#o.system.monotonic() + WRITTEN_MS });
+    const now = this.#o.system.monotonic();
+    this.#soon.set(user, { conv, at: this.#soon.get(user)?.at ?? now + SOON_MS });
+    this.#later.delete(user);
+    this.#later.set(user, { conv, at: now + LATER_MS });
   }
 
   /** The user has no session any more. */
   forget(user: UserId): void {
-    this.#due.delete(user);
-    this.#dueLater.delete(user);
+    this.#soon.delete(user);
+    this.#later.delete(user);
   }
 
   stop(): void {
     this.#timer.cancel();
-    this.#due.clear();
-    this.#dueLater.clear();
+    this.#soon.clear();
+    this.#later.clear();
   }
 
   #tick(): void {
-    let left: number = this.#o.bounds.badgeReadsPerTickMax;
-    for (const [user, conv] of this.#due) {
-      if (left-- === 0) return;
-      this.#due.delete(user);
-      void this.#tell(user, conv);
-    }
     const now = this.#o.system.monotonic();
-    for (const [user, { conv, at }] of this.#dueLater) {
-      if (at > now || left-- === 0) return;
-      this.#dueLater.delete(user);
-      void this.#tell(user, conv);
-    }
+    let left: number = this.#o.bounds.badgeReadsPerTickMax;
+    for (const due of [this.#soon, this.#later])
+      for (const [user, { conv, at }] of due) {
+        if (at > now) break;
+        if (left-- === 0) return;
+        due.delete(user);
+        void this.#tell(user, conv);
+      }
   }
 
   async #tell(user: UserId, conv: ConversationId): Promise<void> {

@@ -15,6 +15,7 @@ class Rig {
   opening = 0;
   reading = 0;
   fails = false;
+  isRush = false;
   readonly recalls: Recalls;
 
   constructor() {
@@ -33,6 +34,7 @@ class Rig {
       system: this.system,
       logger,
       opening: () => this.opening,
+      isRush: () => this.isRush,
     });
   }
 
@@ -41,12 +43,12 @@ class Rig {
   }
 }
 
-test('rows are recalled two conversations at a time, all in the end, and again later', async () => {
+test('rows are recalled one conversation at a time, all in the end, and again later', async () => {
   const rig = new Rig();
   for (const conv of ['a', 'b', 'c', 'd', 'e']) rig.recall(conv, 3, 5);
   await rig.system.advance(200);
-  assert.equal(rig.reading, 2);
-  await rig.system.advance(3_000);
+  assert.equal(rig.reading, 1);
+  await rig.system.advance(3_500);
   assert.deepEqual([rig.recalled.length, rig.reading], [5, 0]);
   assert.deepEqual(rig.recalled[4], {
     t: 'recalled',
@@ -59,14 +61,17 @@ test('rows are recalled two conversations at a time, all in the end, and again l
   assert.equal(rig.recalled.length, 6);
 });
 
-test('while conversations are being opened nothing is recalled, and what cannot be read is said to be so', async () => {
+test('while conversations are being opened, or in a rush, nothing is recalled; what cannot be read is said to be so', async () => {
   const rig = new Rig();
   rig.opening = 10;
   rig.fails = true;
   rig.recall('a', 1, 2);
   await rig.system.advance(5_000);
   assert.deepEqual([rig.reading, rig.recalled.length], [0, 0]);
-  rig.opening = 0;
+  [rig.opening, rig.isRush] = [0, true];
+  await rig.system.advance(3_000);
+  assert.equal(rig.reading, 0);
+  rig.isRush = false;
   await rig.system.advance(1_000);
   assert.deepEqual(rig.recalled, [{ t: 'recalled', from: 1, to: 2, rows: undefined }]);
 });

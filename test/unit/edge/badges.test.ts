@@ -20,15 +20,16 @@ test('S8.14 after a change the total of the inbox is told, once for all that cha
   await rig.inbox('ann', [entryOf(convId(1), { unread: 2 }), entryOf(convId(2), { unread: 3, mute: 0 })]);
   const [client, second] = [await rig.join('ann'), await rig.join('ann', 'tablet')];
   await change(rig, 1, { unread: 0, head: 4 });
+  await rig.system.advance(1_000);
   await change(rig, 2, { unread: 4, head: 4 });
-  await rig.system.advance(250);
+  await rig.system.advance(500);
   for (const each of [client, second]) assert.deepEqual(badges(each), [[convId(2), 4]]);
   await change(rig, 1, { unread: 0, head: 5 });
-  await rig.system.advance(500);
+  await rig.system.advance(1_500);
   assert.equal(badges(client).length, 1, 'the same number is no news');
 });
 
-test('S8.14 what the inbox did not show at the first look is told after a second', async () => {
+test('S8.14 what the inbox did not show at the first look is told after another', async () => {
   const rig = new Rig();
   const client = await rig.join('ann');
   const entry = entryOf(convId(1), { unread: 2, head: 4 });
@@ -45,10 +46,10 @@ test('a badge leaves out what is muted and what the user is not in any more', as
   await rig.inbox('ann', [entryOf(convId(1), { unread: 2 }), entryOf(convId(3), { unread: 1, removed: 4 })]);
   const client = await rig.join('ann');
   await change(rig, 2, muted);
-  await rig.system.advance(250);
+  await rig.system.advance(1_500);
   assert.deepEqual(badges(client), [], 'it is 2 as before');
   await change(rig, 1, { unread: 3, head: 8 });
-  await rig.system.advance(250);
+  await rig.system.advance(1_500);
   assert.deepEqual(badges(client), [[convId(1), 3]]);
 });
 
@@ -70,7 +71,7 @@ test('a stated number of inboxes is read at a time, and none of one who has gone
   }
   clients.get('u4')?.socket.hangUp(1000);
   await rig.settle();
-  await rig.system.advance(250);
+  await rig.system.advance(1_250);
   assert.deepEqual(reads, ['u1', 'u2']);
   await rig.system.advance(250);
   assert.deepEqual(reads, ['u1', 'u2', 'u3', 'u5']);
@@ -82,7 +83,7 @@ test('while the store is away no badge is told, and nothing else suffers', async
   const client = await rig.join('ann');
   await change(rig, 1, { unread: 1 });
   rig.store.available = false;
-  await rig.system.advance(1_000);
+  await rig.system.advance(2_000);
   assert.deepEqual([badges(client), client.closeCode()], [[], undefined]);
   assert.deepEqual(rig.logged, []);
 });
