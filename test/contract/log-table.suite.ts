@@ -159,6 +159,25 @@ export function logTableSuite(name: string, open: OpenTables): void {
   });
 
   check(
+    'what is looked up at once of one device is found each by itself, however much it is',
+    async (log) => {
+      const conv = randomUUID();
+      const rows = Array.from({ length: 150 }, (_, i) =>
+        rowOf({ conv, seq: i + 1, user: 'ann', device: 'phone' }),
+      );
+      assert.equal(await log.writeDedup(conv, rows), 'written');
+      const strange = Array.from({ length: 10 }, () => randomUUID());
+      const lookUp = async (cmid: string): Promise<number | undefined> => {
+        const found = await log.lookUp(conv, 'ann', 'phone', cmid);
+        return found.t === 'found' ? found.hit.seq : undefined;
+      };
+      const cmids = [...rows.map(({ cmid }) => cmid), ...strange, (rows[0] as (typeof rows)[0]).cmid];
+      const seqs = await Promise.all(cmids.map(lookUp));
+      assert.deepEqual(seqs, [...rows.map(({ seq }) => seq), ...strange.map(() => undefined), 1]);
+    },
+  );
+
+  check(
     'a conversation is established with its members; a repetition changes nothing',
     async (log, tables) => {
       const conv = randomUUID();

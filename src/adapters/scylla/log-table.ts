@@ -9,11 +9,12 @@ import {
   type WriteOutcome,
 } from '../../core/cluster-ports.ts';
 import type { ConversationId, DeviceId, Seq, UserId } from '../../core/ids.ts';
-import { type ReadLimits, StoreUnavailable } from '../../core/ports.ts';
+import type { ReadLimits } from '../../core/ports.ts';
 import type { AppendRow, Establishment } from '../../core/rows.ts';
 import { readU64, TS_AT } from '../../protocol/message-frame.ts';
-import { hitCell, hitOf, intCell, numbersOf, u64Cell, uuidCell } from './cells.ts';
+import { hitCell, intCell, numbersOf, u64Cell, uuidCell } from './cells.ts';
 import type { ScyllaClient } from './client.ts';
+import { LookUps } from './look-ups.ts';
 import { combined, writeOutcome } from './outcomes.ts';
 import type { BatchRow } from './packed-batches.ts';
 import { PartitionBatches } from './partition-batches.ts';
@@ -48,11 +49,6 @@ const WRITE_DEDUP: Statement = {
   cql: `INSERT INTO {ks}.dedup (conv, user, device, cmid, hit) VALUES (?, ?, ?, ?, ?)
     USING TTL 2592000`,
 };
-const LOOK_UP: Statement = {
-  name: 'lookUp',
-  kind: 'read',
-  cql: 'SELECT hit FROM {ks}.dedup WHERE conv = ? AND user = ? AND device = ? AND cmid = ?',
-};
 
 const FLOOR: Statement = {
   name: 'floor',
@@ -84,9 +80,11 @@ const DEDUP_BYTES = 150;
 /** messages, dedup, conv_floor and conv_head; and what establishes a conversation. */
 export class ScyllaLogTable implements LogTable {
   readonly #client: ScyllaClient;
+  readonly #lookUps: LookUps;
 
   constructor(client: ScyllaClient) {
     this.#client = client;
+    this.#lookUps = new LookUps(client);
   }
 
   async write(conv: ConversationId, rows: readonly LogRow[]): Promise<WriteOutcome> {
@@ -119,14 +117,8 @@ export class ScyllaLogTable implements LogTable {
     return batches.write(this.#client);
   }
 
-  async lookUp(conv: ConversationId, user: UserId, device: DeviceId, cmid: string): Promise<LookUpOutcome> {
-    try {
-      const row = await this.#client.first(LOOK_UP, [uuidCell(conv), user, device, uuidCell(cmid)]);
-      return row === undefined ? { t: 'none' } : { t: 'found', hit: hitOf(row.hit as Buffer) };
-    } catch (error) {
-      if (error instanceof StoreUnavailable) return { t: 'unavailable' };
-      throw error;
-    }
+  lookUp(conv: ConversationId, user: UserId, device: DeviceId, cmid: string): Promise<LookUpOutcome> {
+    return this.#lookUps.lookUp(conv, user, device, cmid);
   }
 
   async floor(conv: ConversationId): Promise<FloorRow | undefined> {
