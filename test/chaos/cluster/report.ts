@@ -104,7 +104,7 @@ export function asMarkdown(report: ChaosReport, { date, command, machine, versio
     'bus through proxies of its own. All share one machine, where the nodes of Cassandra run at a lower priority (`nice` 10):',
     'they would starve the rest, which they cannot on machines of their own. A seeded plan of faults, some of them two at a',
     'time, is played under load; then all is read back and held against what the clients saw, and `carillon check` walks the',
-    'store. A long run first warms the store up with load and ten kills, whose times are not among these: its compiler takes',
+    'store. A long run first warms the store up with load and twenty kills, whose times are not among these: its compiler takes',
     'half a processor in the first take-overs. Idle workers of the store may sleep up to 1 ms too long, so as not to spin.',
     '',
     `${date}, \`${command}\` (seed ${seed}, about ${rate} messages/s), on ${machine}; ${versions}.`,

@@ -47,7 +47,7 @@ const WARM_UP_MS = 5_000;
 export const LONG_MINUTES = 10;
 /** … and first waits until it is, and has met so many take-overs. */
 const LONG_WARM_UP_MS = 45_000;
-const LONG_WARM_UP_KILLS = 10;
+const LONG_WARM_UP_KILLS = 20;
 const WARM_UP_CALM_MS = 2_000;
 const BODY_CHARS = 60;
 /** One write of the store for several messages: the store is what two cores have least of. */
