@@ -124,7 +124,9 @@ export class Acquirer {
       const again = await this.#reactivate(conv, settled);
       if (again !== undefined) return again;
     }
-    const row = (isFirst && (await this.#rowToTry(conv))) || (await leases.owner(conv));
+    // What was so once will do: the condition of a claim, an offer held for just this fence, or whom it names if that one
+    // lives, tells whether it still is. It costs a quarter of a serial read, and stands in no LWT's way.
+    const row = (isFirst ? await leases.ownerOnce(conv) : undefined) ?? (await leases.owner(conv));
     if (row === undefined) return { t: 'none' };
     const { owner, fence, head } = row;
     if (owner === me) {
@@ -142,17 +144,6 @@ export class Acquirer {
     }
     if (!(await this.bury(owner))) return undefined;
     return this.#claim(conv, owner, row);
-  }
-
-  /**
-   * A row that was so once is enough where the condition of a claim, or an offer that is held for just this fence, tells
-   * whether it still is: it costs a quarter of a serial read. undefined: only a serial read tells.
-   */
-  async #rowToTry(conv: ConversationId): Promise<OwnerRow | undefined> {
-    const { me, leases, watcher } = this.#o;
-    const row = await leases.ownerOnce(conv);
-    if (row === undefined || row.owner === me) return row;
-    return this.#isTakenForDead(row.owner) || watcher.isSilent(row.owner) ? row : undefined;
   }
 
   /** An own settled term goes on under its fence, if nobody raised it since. */

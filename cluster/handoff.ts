@@ -8,7 +8,7 @@ import type { CommittedLog } from './committed-log.ts';
 
 /** Conversations on their way at once, at most; fewer when each takes longer than it should. */
 const IN_FLIGHT_MAX = 24;
-const IN_FLIGHT_FIRST = 6;
+const IN_FLIGHT_FIRST = 2;
 /** How long one should take no request. */
 const PAUSE_MS_AIM = 35;
 /** Of conversations that have gone, where they went. */
@@ -64,6 +64,10 @@ export class Handoff {
 
   constructor(options: HandoffOptions) {
     this.#o = options;
+  }
+
+  rehearse(): Promise<void> {
+    return this.#o.log.rehearse();
   }
 
   /** Conversations that are to go, and those on their way. */

@@ -158,6 +158,7 @@ export class SequencerTerm {
     tellHeartbeats(this.#term, this.#options.bus);
     await this.#term.start();
     await this.#watcher.start();
+    await this.#handoff.rehearse();
   }
 
   /** The node is to own nothing: the ring leaves it out, and it hands over what it has; or it comes back. */

@@ -64,7 +64,7 @@ export class LookUps {
     device: readonly unknown[],
     cmids: readonly string[],
   ): Promise<ReadonlyMap<string, DedupHit>> {
-    await undefined;
+    await Promise.resolve();
     if (this.#gathered.get(key)?.cmids === cmids) this.#gathered.delete(key);
     const rows = await this.#client.read(LOOK_UP, [...device, cmids.map(uuidCell)]);
     return new Map(rows.map((row) => [uuidOf(row.cmid as types.Uuid), hitOf(row.hit as Buffer)]));

@@ -1,105 +1,11 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { activate } from '../../../cluster/activation.ts';
-import {
-  type Claim,
-  type ProjectionStore,
-  type ReadLimits,
-  StoreUnavailable,
-} from '../../../src/core/ports.ts';
+import { type ProjectionStore, StoreUnavailable } from '../../../src/core/ports.ts';
 import { pause } from '../../../src/core/patience.ts';
-import type { AppendBatch, AppendRow, Establishment } from '../../../src/core/rows.ts';
-import { encodeMessage, payloadHash } from '../../../src/protocol/message-frame.ts';
-import { LEASE_MS, type Node, Stage } from './takeover-rig.ts';
+import { LEASE_MS, Stage } from './takeover-rig.ts';
 
-const CONV = '0190a000-0000-7000-8000-00000000c0de';
-const ALL: ReadLimits = { rowsMax: 10_000, bytesMax: 1e9 };
-
-function row(seq: number, body: string): AppendRow {
-  const bytes = new TextEncoder().encode(body);
-  const cmid = `0190a000-0000-7000-8000-${seq.toString(16).padStart(4, '0')}${body.length.toString(16).padStart(8, '0')}`;
-  const env = encodeMessage({
-    conv: CONV,
-    seq,
-    n: seq,
-    ts: seq * 1_000,
-    from: 'ann',
-    device: 'd',
-    cmid,
-    kind: 'text',
-    body: bytes,
-    text: true,
-  });
-  return { seq, m: 0, env, user: 'ann', device: 'd', cmid, hash: payloadHash('text', bytes, true) };
-}
-
-function batch(fence: number, c: number, bodies: readonly string[], establish?: Establishment): AppendBatch {
-  return {
-    conv: CONV,
-    fence,
-    c,
-    rows: bodies.map((body, i) => row(c + 1 + i, body)),
-    establish,
-    dirtySlot: 1,
-  };
-}
-
-const establish: Establishment = {
-  conversation: {
-    conv: CONV,
-    kind: 'direct',
-    title: undefined,
-    created: 1,
-    creator: 'ann',
-    originHash: 1,
-    version: 0,
-  },
-  members: ['ann', 'bob'].map((user) => ({
-    user,
-    role: 'member',
-    join: 0,
-    left: 0,
-    read: 0,
-    readN: 0,
-    delivered: 0,
-  })),
-};
-
-/** A node that has created the conversation and committed two messages. */
-async function owner(stage: Stage): Promise<Node> {
-  const a = await stage.node('a');
-  assert.deepEqual(await stage.wait(a.claim(CONV)), { t: 'none', fence: 1 });
-  assert.equal(await stage.wait(a.append(batch(1, 0, ['one', 'two'], establish))), 'committed');
-  return a;
-}
-
-async function texts(stage: Stage, node: Node): Promise<string[]> {
-  const head = await stage.wait(node.log.head(CONV));
-  const rows = await stage.wait(node.log.read(CONV, 1, head, false, ALL));
-  return rows.map(({ env }) =>
-    new TextDecoder().decode(env.subarray(68 + (env[3] as number) + (env[4] as number))),
-  );
-}
-
-/** Killed; another node starts, and waits until its silence is long enough. */
-async function successorOf(stage: Stage, dead: Node, name: string): Promise<Node> {
-  dead.system.kill();
-  const node = await stage.node(name);
-  await stage.system.advance(2 * LEASE_MS);
-  return node;
-}
-
-/** With the seqs of its tail. */
-function owned(claim: Claim): { fence: number; recovered: boolean; tail: readonly number[] | undefined } {
-  assert.ok(claim.t === 'owned', claim.t);
-  const { fence, recovered, tail } = claim;
-  return { fence, recovered, tail: tail?.map(({ seq }) => seq) };
-}
-
-function fenceOf(claim: Claim): number {
-  assert.equal(claim.t, 'owned');
-  return claim.t === 'owned' ? claim.fence : 0;
-}
+import { CONV, row, batch, establish, owner, texts, successorOf, owned, fenceOf } from './takeover-talk.ts';
 
 test('nothing is claimed of a live node, and a dead one’s conversation is taken over with all that was committed', async () => {
   const stage = new Stage();
@@ -355,6 +261,19 @@ test('what was not indexed of a dead owner’s is before the first row of its su
   b.isRush = false;
   await stage.system.advance(2_100);
   assert.deepEqual([await found(first), await found(202)], ['found', 'found']);
+});
+
+test('a rehearsal leaves nothing behind, and a store that is away does not matter to it', async () => {
+  const stage = new Stage();
+  const a = await owner(stage);
+  stage.operations.length = 0;
+  await stage.wait(a.log.rehearse());
+  assert.ok(stage.operations.includes('claim') && stage.operations.includes('release'));
+  assert.equal(await stage.wait(stage.leases.owner('a')), undefined);
+  stage.away = true;
+  await stage.wait(a.log.rehearse());
+  stage.away = false;
+  assert.equal(await stage.wait(a.append(batch(1, 2, ['three']))), 'committed');
 });
 
 test('an owner row of before another took it over is no claim', async () => {
