@@ -50,6 +50,8 @@ const OPEN_AGAIN_MS_MAX = 7_000;
 const PROJECTION_RATES = { rowsPerTick: 128, rowsPerBusyTick: 16 };
 /** For so long after a death all that can wait does: what its conversations are taken over with goes first. */
 const RUSH_MS = 3_000;
+/** How long after another a node may be back on a bus that all were cut from: it tries four times a second. */
+const BUS_BACK_MS = 1_000;
 const TERM_STATES: readonly TermState[] = ['starting', 'live', 'steppedDown', 'over'];
 
 /** One term of a sequencer: from a fresh node id until that is dead. All its parts live as long as it does. */
@@ -68,6 +70,8 @@ export class SequencerTerm {
   readonly #handoff: Handoff;
   readonly #nodeMail: NodeMail;
   readonly #subscriptions: readonly BusSubscription[];
+  /** Monotonic ms when last no other was on the bus. */
+  #othersOnBusFrom = Number.NEGATIVE_INFINITY;
   readonly ringControl: RingControl;
   #isDraining = false;
   /** Those whose bus is up: only they are handed anything. */
@@ -372,10 +376,12 @@ export class SequencerTerm {
     };
   }
 
-  /** Cut from the bus while others are not: they may have what it owns. */
+  /** Cut from the bus while others are not: they may have what it owns. When all were cut, one of them is back first. */
   #lookAtBus(): void {
+    const now = this.#system.monotonic();
+    if (!this.#watcher.live.some((row) => row.node !== this.node && row.bus)) this.#othersOnBusFrom = now;
     if (this.#options.bus.connected || this.#term.state !== 'steppedDown') return;
-    if (!this.#watcher.live.some((row) => row.node !== this.node && row.bus)) return;
+    if (now - this.#othersOnBusFrom < BUS_BACK_MS) return;
     this.#term.end().catch((error: unknown) => {
       if (!(error instanceof StoreUnavailable)) throw error;
     });

@@ -104,11 +104,25 @@ test('cut from the bus alone, an owner leaves what it owns to one that is not', 
   assert.equal(first.term.state, 'steppedDown', 'alone it stays: nobody else is better off');
   assert.equal(first.isOver, false);
   await world.sequencer();
-  await world.pass(1_000);
+  await world.pass(1_500);
   assert.ok(first.isOver);
   a.say(ann, create.conv);
   await world.pass(1_000);
   assert.ok(a.idle);
+});
+
+test('when the bus comes back for all, nobody leaves because another was back half a second sooner', async () => {
+  const world = new World();
+  const [first, second] = [await world.sequencer(), await world.sequencer()];
+  for (const { bus } of [first, second]) bus.inner.disconnect();
+  await world.pass(6_000);
+  first.bus.inner.reconnect();
+  await world.pass(600);
+  assert.equal(first.term.state, 'live');
+  assert.equal(second.term.state, 'steppedDown');
+  second.bus.inner.reconnect();
+  await world.pass(1_500);
+  assert.deepEqual([first.isOver, second.isOver, second.term.state], [false, false, 'live']);
 });
 
 test('S12.8 a node that joins is handed its share: nobody sees an error, order is kept, and nothing is recovered', async () => {
