@@ -1,8 +1,8 @@
-import { Packr } from 'msgpackr';
 import { BUS_MESSAGE_BYTES_MAX, type Bus, type BusSubscription } from '../src/core/cluster-ports.ts';
 import { type ConversationId, isUuid, type NodeId } from '../src/core/ids.ts';
 import type { Logger } from '../src/core/ports.ts';
 import type { HandOver } from '../src/core/rows.ts';
+import { packArray, unpackArray } from './array-codec.ts';
 import type { Offer } from './offers.ts';
 import { nodeSubject } from './peer/subjects.ts';
 
@@ -21,9 +21,6 @@ export interface NodeMailListener {
   buried(node: NodeId): void;
   drain(isWanted: boolean): void;
 }
-
-/** What is read does not hold on to the whole message that it came in. */
-const PACKR = new Packr({ useRecords: false, copyBuffers: true });
 
 /** Messages between nodes, one bus message each. */
 export class NodeMail {
@@ -60,7 +57,7 @@ export class NodeMail {
   }
 
   #send(to: NodeId, mail: Mail): void {
-    const bytes = PACKR.pack(mail);
+    const bytes = packArray(mail);
     if (bytes.length <= BUS_MESSAGE_BYTES_MAX) this.#bus.publish(nodeSubject(to), bytes);
   }
 }
@@ -87,14 +84,7 @@ export function receiveNodeMail(
 }
 
 function read(bytes: Uint8Array): Mail | undefined {
-  let value: unknown;
-  try {
-    value = PACKR.unpack(bytes);
-  } catch {
-    return undefined; // no msgpack
-  }
-  if (!Array.isArray(value)) return undefined;
-  const [t, about, fence, state, from, number] = value as unknown[];
+  const [t, about, fence, state, from, number] = unpackArray(bytes) ?? [];
   if (t === 'drain') return typeof about === 'boolean' ? ['drain', about] : undefined;
   if (typeof about !== 'string' || !isUuid(about)) return undefined;
   if (t === 'released' || t === 'show' || t === 'buried') return [t, about];

@@ -36,6 +36,16 @@ function row(
 class Log {
   readonly system = new VirtualSystem(1);
   readonly table = new MemoryLogTable(this.system, new MemoryStore(this.system));
+  /** How often the log was read backward. */
+  reads = 0;
+
+  constructor() {
+    const rowsBackward = this.table.rowsBackward.bind(this.table);
+    this.table.rowsBackward = (...args) => {
+      this.reads++;
+      return rowsBackward(...args);
+    };
+  }
 
   /** Of rows 1 … last, each of which names the end of the batch before as committed. */
   static async of(last: number, options: (seq: number) => RowOptions = () => ({})): Promise<Log> {
@@ -88,33 +98,19 @@ test('a walk gives the last rows, whole, from wherever it begins and over bucket
 
 test('however old the head is that a walk begins at, it reads the end of the log alone', async () => {
   const log = await Log.of(4_000);
-  let reads = 0;
-  const { table } = log;
-  const rowsBackward = table.rowsBackward.bind(table);
-  table.rowsBackward = (...args) => {
-    reads++;
-    return rowsBackward(...args);
-  };
   assert.equal((await log.walk(7)).last, 4_000);
-  assert.equal(reads, 1);
+  assert.equal(log.reads, 1);
 });
 
 test('a walk that finds a bucket full goes on where conv_head says that the log was longer', async () => {
   const log = await Log.of(3 * 4_096 + 20);
-  let reads = 0;
-  const { table } = log;
-  const rowsBackward = table.rowsBackward.bind(table);
-  table.rowsBackward = (...args) => {
-    reads++;
-    return rowsBackward(...args);
-  };
   assert.equal((await log.walk(5)).last, 3 * 4_096 + 20);
-  const oneByOne = reads;
+  const oneByOne = log.reads;
   await log.writeHead(3 * 4_096 + 3);
-  reads = 0;
+  log.reads = 0;
   const { last, tail } = await log.walk(5);
   assert.deepEqual([last, extent(tail)[0]], [3 * 4_096 + 20, 3 * 4_096 + 20 - tail.length + 1]);
-  assert.ok(reads <= oneByOne - 2, `${reads} reads, ${oneByOne} by four buckets one after the other`);
+  assert.ok(log.reads <= oneByOne - 2, `${log.reads} reads, ${oneByOne} by four buckets one after the other`);
 });
 
 test('the tail is that of the last quarter of a minute, within bounds, and has a message', async () => {
