@@ -14,8 +14,8 @@ import { Guests } from './guests.ts';
 import { Observers, Pauses } from './pauses.ts';
 import { plan, type PlannedScene, type Stroke } from './plan.ts';
 import { untilRing } from './ring.ts';
-import { Row } from './rows.ts';
-import { Scene, type Stage } from './scene.ts';
+import { Row, spread } from './rows.ts';
+import { type Measures, Scene, type Stage } from './scene.ts';
 import type { Site } from './site.ts';
 import { StoreClient } from './store-client.ts';
 
@@ -218,7 +218,9 @@ class Run {
       seen,
       strokes.map(({ fault }) => fault),
     );
-    progress(`${this.#clock()} over: ${inWords(seen)}`);
+    progress(
+      `${this.#clock()} over: ${[seenInWords(seen), ...scenes.flatMap(({ measures }) => timesInWords(measures))].join(', ')}`,
+    );
     this.#now = 'calm';
   }
 
@@ -313,7 +315,20 @@ function clock(ms: number): string {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
 }
 
-function inWords({ errors, closes, silenceMs }: Seen): string {
+function seenInWords({ errors, closes, silenceMs }: Seen): string {
   const codes = Object.entries(errors).map(([code, count]) => `${code} ${count}`);
   return `errors ${codes.join(', ') || 'none'}, ${closes} connections ended, no ack for ${Math.round(silenceMs)} ms`;
+}
+
+function timesInWords({ firstAcks, pauses, backs }: Measures): string[] {
+  const times = (what: string, all: readonly number[]): string[] => {
+    if (all.length === 0) return [];
+    const { count, p50, max } = spread(all);
+    return [`${what} ${p50} ms, at most ${max} (${count} conversations)`];
+  };
+  return [
+    ...times('first acks again after', firstAcks),
+    ...times('moved with a pause of', pauses),
+    ...times('back after', backs),
+  ];
 }
