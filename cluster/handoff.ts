@@ -3,13 +3,14 @@ import { pause } from '../src/core/patience.ts';
 import type { System } from '../src/core/ports.ts';
 import type { HandOver } from '../src/core/rows.ts';
 import type { ActorHost } from './actor-host.ts';
+import { Arrivals } from './arrivals.ts';
 import type { Cell } from './cell.ts';
 import type { CommittedLog } from './committed-log.ts';
 
 /** Conversations on their way at once, at most; fewer when each takes longer than it should. */
 const IN_FLIGHT_MAX = 24;
 const IN_FLIGHT_FIRST = 2;
-/** How long one should take no request. */
+/** For how long nobody should serve one. */
 const PAUSE_MS_AIM = 35;
 /** Of conversations that have gone, where they went. */
 const MOVED_MAX = 65_536;
@@ -33,8 +34,10 @@ export interface HandoffOptions {
   readonly offer: (next: NodeId, conv: ConversationId, fence: number, state: HandOver) => void;
   /** The next owner may open it. */
   readonly released: (next: NodeId, conv: ConversationId) => void;
+  /** A conversation that `giver` has released is served here. */
+  readonly arrived: (giver: NodeId, conv: ConversationId) => void;
   readonly system: System;
-  /** Conversations handed over, and seconds for which each took no request. */
+  /** Conversations handed over, and seconds for which nobody served each. */
   readonly metrics: {
     readonly counts: { handoffs: number };
     readonly handoffSeconds: { observe(s: number): void };
@@ -44,13 +47,14 @@ export interface HandoffOptions {
 /**
  * Hands over what the ring gives to others, a bounded number at a time, by the release of DESIGN section 6: its small
  * rows are written while it goes on serving; then it takes no request, settles, writes the rest, is sealed, offered,
- * and released by name. What came meanwhile goes to the next owner in its order.
+ * and released by name. What came meanwhile goes to the next owner in its order, whose word ends the hand-over.
  */
 export class Handoff {
   readonly #o: HandoffOptions;
   /** Bounded by what is in memory. */
   readonly #waiting = new Set<ConversationId>();
   readonly #moved = new Map<ConversationId, NodeId>();
+  readonly #arrivals: Arrivals;
   /** On their way: each once, however often the ring changes meanwhile. */
   readonly #inFlight = new Set<ConversationId>();
   /** Adapts: a little more after each quick hand-over, a fifth less after each slow one. */
@@ -64,6 +68,7 @@ export class Handoff {
 
   constructor(options: HandoffOptions) {
     this.#o = options;
+    this.#arrivals = new Arrivals(options.system, options.arrived);
   }
 
   rehearse(): Promise<void> {
@@ -88,8 +93,24 @@ export class Handoff {
     });
   }
 
-  /** The conversation was opened, perhaps since another has handed it over by a ring that is not known here yet. */
-  consider(conv: ConversationId): void {
+  /** `giver` has released it to this node. */
+  released(conv: ConversationId, giver: NodeId): void {
+    this.#arrivals.expect(conv, giver);
+    if (this.#o.host.residency.get(conv)?.actor !== undefined) this.#arrivals.opened(conv);
+  }
+
+  /** The next owner says that it serves it. */
+  arrived(conv: ConversationId): void {
+    this.#arrivals.heard(conv);
+  }
+
+  /** The conversation is served here, perhaps since another has handed it over by a ring that is not known here yet. */
+  opened(conv: ConversationId): void {
+    this.#arrivals.opened(conv);
+    this.#consider(conv);
+  }
+
+  #consider(conv: ConversationId): void {
     this.#moved.delete(conv);
     if (this.#o.nextOf(conv) === undefined) return;
     this.#o.system.after(RING_SEEN_MS, () => {
@@ -112,6 +133,7 @@ export class Handoff {
   stop(): void {
     this.#stopped = true;
     this.#waiting.clear();
+    this.#arrivals.stop();
   }
 
   #start(): void {
@@ -140,35 +162,37 @@ export class Handoff {
     this.#inFlight.add(conv);
     const cell = this.#o.host.residency.get(conv);
     const next = this.#o.nextOf(conv);
-    const isDone = cell === undefined || next === undefined || (await this.#move(cell, next));
+    if (cell !== undefined && next !== undefined) await this.#move(cell, next);
     this.#inFlight.delete(conv);
-    if (!isDone && this.#o.host.residency.get(conv) !== undefined) this.consider(conv); // it is tried again
+    if (this.#o.host.residency.get(conv) !== undefined) this.#consider(conv); // it stayed, or is back already
     this.#start();
   }
 
-  /** False: it stays, for now. */
-  async #move(cell: Cell, next: NodeId): Promise<boolean> {
+  /** Unless it stays, for now. */
+  async #move(cell: Cell, next: NodeId): Promise<void> {
     const { host, released, system, metrics } = this.#o;
     const { conv, actor } = cell;
-    if (actor?.exists !== true || cell.moving) return false; // being opened, or created: to be seen later
+    if (actor?.exists !== true || cell.moving) return; // being opened, or created: to be seen later
     host.showIfDue(cell);
     // Between two batches, if there is such a moment: then nothing is left to do in the pause but the release.
     await this.#until(
       WARM_MS_MAX,
       () => !this.#isServing(cell, actor) || (this.#isWritten(conv) && cell.settled),
     );
-    if (!this.#isServing(cell, actor)) return false;
+    if (!this.#isServing(cell, actor)) return;
     const pausedAt = system.monotonic();
     cell.moving = true;
     const isReleased = (await this.#settle(cell, actor)) && (await this.#release(cell, actor, next));
     cell.moving = false;
     if (!isReleased) {
       if (host.residency.get(conv) === cell) host.stays(cell);
-      return false;
+      return;
     }
     host.moved(cell, next);
     this.#keepMoved(conv, next);
+    const arrival = this.#arrivals.arrival(conv);
     released(next, conv);
+    await arrival;
     const pauseMs = system.monotonic() - pausedAt;
     metrics.counts.handoffs++;
     metrics.handoffSeconds.observe(pauseMs / 1_000);
@@ -176,7 +200,6 @@ export class Handoff {
       pauseMs > PAUSE_MS_AIM
         ? Math.max(1, this.#inFlightMax * 0.8)
         : Math.min(IN_FLIGHT_MAX, this.#inFlightMax + 1 / this.#inFlightMax);
-    return true;
   }
 
   #keepMoved(conv: ConversationId, next: NodeId): void {

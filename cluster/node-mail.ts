@@ -9,14 +9,16 @@ import { nodeSubject } from './peer/subjects.ts';
 /** What nodes tell one another. All of it may be lost: it only makes things faster, or is said again. */
 type Mail =
   | readonly ['offer', ConversationId, number, HandOver, NodeId, number]
-  | readonly ['released', ConversationId]
+  | readonly ['released', ConversationId, NodeId]
+  | readonly ['arrived', ConversationId]
   | readonly ['show', ConversationId]
   | readonly ['buried', NodeId]
   | readonly ['drain', boolean];
 
 export interface NodeMailListener {
   offered(offer: Offer): void;
-  released(conv: ConversationId): void;
+  released(conv: ConversationId, giver: NodeId): void;
+  arrived(conv: ConversationId): void;
   show(conv: ConversationId): void;
   buried(node: NodeId): void;
   drain(isWanted: boolean): void;
@@ -39,7 +41,12 @@ export class NodeMail {
   }
 
   released(to: NodeId, conv: ConversationId): void {
-    this.#send(to, ['released', conv]);
+    this.#send(to, ['released', conv, this.#from]);
+  }
+
+  /** The conversation that you have released is served here. */
+  arrived(to: NodeId, conv: ConversationId): void {
+    this.#send(to, ['arrived', conv]);
   }
 
   /** The conversation is yours, and its members may not have been told of its last event. */
@@ -76,7 +83,8 @@ export function receiveNodeMail(
     else if (mail[0] === 'offer') {
       const [, conv, fence, state, from, number] = mail;
       listener.offered({ conv, fence, state, from, number, bytes: bytes.length });
-    } else if (mail[0] === 'released') listener.released(mail[1]);
+    } else if (mail[0] === 'released') listener.released(mail[1], mail[2]);
+    else if (mail[0] === 'arrived') listener.arrived(mail[1]);
     else if (mail[0] === 'show') listener.show(mail[1]);
     else if (mail[0] === 'buried') listener.buried(mail[1]);
     else listener.drain(mail[1]);
@@ -84,10 +92,15 @@ export function receiveNodeMail(
 }
 
 function read(bytes: Uint8Array): Mail | undefined {
-  const [t, about, fence, state, from, number] = unpackArray(bytes) ?? [];
+  const [t, about, ...rest] = unpackArray(bytes) ?? [];
   if (t === 'drain') return typeof about === 'boolean' ? ['drain', about] : undefined;
   if (typeof about !== 'string' || !isUuid(about)) return undefined;
-  if (t === 'released' || t === 'show' || t === 'buried') return [t, about];
+  if (t === 'arrived' || t === 'show' || t === 'buried') return [t, about];
+  if (t === 'released') {
+    const [giver] = rest;
+    return typeof giver === 'string' && isUuid(giver) ? ['released', about, giver] : undefined;
+  }
+  const [fence, state, from, number] = rest;
   if (t !== 'offer' || ![fence, number].every(Number.isSafeInteger) || !isHandOver(state)) return undefined;
   if (typeof from !== 'string' || !isUuid(from)) return undefined;
   return ['offer', about, fence as number, state, from, number as number];

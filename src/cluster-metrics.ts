@@ -117,7 +117,7 @@ export function clusterMetrics(registry: Registry): ClusterMetrics {
   const handoffSeconds = histogram(
     registry,
     'carillon_handoff_seconds',
-    'Time for which a conversation that was handed over took no request.',
+    'Time for which nobody served a conversation that was handed over: from its last request here until its next owner says that it serves it (1 s if it says nothing).',
     LATENCY_BUCKETS,
   );
   return { counts, gauges: states, barrierSeconds, handoffSeconds };

@@ -135,7 +135,7 @@ export class SequencerTerm {
       redirect: (request, owner) => this.#edges.redirect(request, owner),
       isAwaited: (request) => this.#edges.isAwaited(request),
       showElsewhere: (conv, owner) => this.#nodeMail.show(owner, conv),
-      opened: (conv) => this.#handoff.consider(conv),
+      opened: (conv) => this.#handoff.opened(conv),
     });
     this.#users = this.#makeUsers(system, logger, metrics);
     const conversations = {
@@ -285,6 +285,7 @@ export class SequencerTerm {
       nextOf: (conv) => this.#nextOf(conv),
       offer: (next, conv, fence, state) => mail.offer(next, conv, fence, state),
       released: (next, conv) => mail.released(next, conv),
+      arrived: (giver, conv) => mail.arrived(giver, conv),
       system: this.#system,
       metrics: this.#options.cluster,
     });
@@ -296,7 +297,8 @@ export class SequencerTerm {
         this.#handoff.offered(offer.conv);
         offers.add(offer);
       },
-      released: (conv) => this.#released(conv),
+      released: (conv, giver) => this.#released(conv, giver),
+      arrived: (conv) => this.#handoff.arrived(conv),
       show: (conv) => this.#host.dirtyWalk.start([conv]),
       buried: (node) => this.#acquirer.heardOfDeath(node),
       drain: (isWanted) => this.setDraining(isWanted),
@@ -352,8 +354,10 @@ export class SequencerTerm {
     return other !== undefined && this.#watcher.get(other)?.state === 'live' ? other : undefined;
   }
 
-  #released(conv: ConversationId): void {
-    if (this.#term.state === 'live' && !this.#isLeaving) this.#host.expect(conv);
+  #released(conv: ConversationId, giver: NodeId): void {
+    if (this.#term.state !== 'live' || this.#isLeaving) return;
+    this.#handoff.released(conv, giver);
+    this.#host.expect(conv);
   }
 
   /** The others need not see it for themselves first. */

@@ -14,6 +14,8 @@ export interface DrainReport {
   readonly conversations: number;
   /** Slowest acks while nothing moves, of the same conversations over the same load: what a pause is seen on top of. */
   readonly before: Spread;
+  /** And while the process of the node that is added again starts: on one machine it takes their processor time. */
+  readonly starting: Spread;
   readonly rows: readonly Row[];
   readonly verdict: Omit<Verdict, 'examples'>;
   readonly findings: readonly string[];
@@ -37,7 +39,7 @@ export async function drainScenario(
 ): Promise<DrainReport> {
   const { all: findings, add: find } = new Findings(progress);
   const population = await populate(site, conversations, find, progress);
-  const { stage, meter } = population;
+  const { stage } = population;
   const loads = [population.loadOver(stage.talks, LIGHT_PER_SECOND)];
   try {
     const { process } = new Scene(stage, 0).sequencer;
@@ -46,25 +48,22 @@ export async function drainScenario(
     loads.push(await sampled(population, id));
     for (const load of loads) load.start();
     await sleep(WARM_UP_MS);
-    stage.pauses.begin();
-    meter.begin();
-    await sleep(BASE_MS);
-    const before = spread(stage.pauses.of(stage.talks.map(({ conv }) => conv)));
-    check('before', meter.seen, find);
+    const before = await unmoved(population, 'before', () => sleep(BASE_MS));
     const drained = await moved(population, 'drain', 'a sequencer of three drained', async () => {
       await changeRing(site, 'drain', id);
       await untilRing(site, 'it is drained', MOVE_MS_MAX, isDrained(id));
     });
     const code = await process.stop();
     if (code !== 0) find(`${process.name} ended with ${code} after its drain`);
-    const joined = await moved(population, 'join', 'it is started and added again', async (scene) => {
-      await process.start();
+    stage.progress('it is started');
+    const starting = await unmoved(population, 'start', () => process.start());
+    const joined = await moved(population, 'join', 'it is added again', async (scene) => {
       await scene.gathers(await idOf(process));
       await untilRing(site, 'it has joined', MOVE_MS_MAX, settledRing(site.size.sequencers));
     });
     for (const row of [drained, joined]) bounds(row, find);
     const verdict = await population.judge(loads);
-    return { conversations, before, rows: [drained, joined], verdict, findings };
+    return { conversations, before, starting, rows: [drained, joined], verdict, findings };
   } finally {
     for (const load of loads) load.stop();
     await population.close();
@@ -80,6 +79,19 @@ async function sampled(
   const its = stage.talks.filter(({ conv }) => owned.has(conv)).slice(0, SAMPLE / 2);
   const others = stage.talks.filter(({ conv }) => !owned.has(conv)).slice(0, SAMPLE / 2);
   return loadOver([...its, ...others], SAMPLE_PER_SECOND);
+}
+
+/** The slowest acks of all conversations while nothing moves. */
+async function unmoved(
+  { stage, meter }: Population,
+  name: string,
+  work: () => Promise<unknown>,
+): Promise<Spread> {
+  stage.pauses.begin();
+  meter.begin();
+  await work();
+  check(name, meter.seen, stage.find);
+  return spread(stage.pauses.of(stage.talks.map(({ conv }) => conv)));
 }
 
 async function moved(

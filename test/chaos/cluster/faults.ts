@@ -106,8 +106,8 @@ async function join(scene: Scene): Promise<void> {
   const { sequencers } = site.size;
   const node = site.sequencers[sequencers] ?? (await site.addSequencer());
   try {
+    await node.process.start(); // which is no part of the move
     await scene.moves(async () => {
-      await node.process.start();
       await scene.gathers(await idOf(node.process));
       await untilRing(site, 'it has joined', MOVE_MS_MAX, settledRing(sequencers + 1));
     });

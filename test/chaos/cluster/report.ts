@@ -62,7 +62,7 @@ export function asText(report: ChaosReport): string {
   ].join('\n');
 }
 
-export function drainText({ conversations, before, rows, verdict, findings }: DrainReport): string {
+export function drainText({ conversations, before, starting, rows, verdict, findings }: DrainReport): string {
   const lines = rows.map((row) => {
     const [what, , , , pause, own, , errors, closes] = cells(row);
     return [what, `${row.moved} of ${conversations}`, pause, own, errors, closes].map(String);
@@ -71,7 +71,7 @@ export function drainText({ conversations, before, rows, verdict, findings }: Dr
   return [
     table([head, ...lines]),
     '',
-    `slowest acks before, ms: ${inWords(before)}; ${historyText(verdict)}`,
+    `slowest acks before, ms: ${inWords(before)}; while the process starts: ${inWords(starting)}; ${historyText(verdict)}`,
     ...findings.map((each) => `FOUND ${each}`),
   ].join('\n');
 }

@@ -179,7 +179,7 @@ export class OwnerNode {
     // Members are told where a recovered conversation stands, and what its last message is.
     const last = tail.at(-1);
     if (recovered && last !== undefined) this.#world.announced(this, conv, last);
-    this.#handoff.consider(conv);
+    this.#handoff.opened(conv);
   }
 
   /** As SequencerTerm does. */
@@ -216,7 +216,11 @@ export class OwnerNode {
           handoff.offered(offer.conv);
           offers.add(offer);
         },
-        released: (conv) => this.#keeper(conv).goOn(),
+        released: (conv, giver) => {
+          handoff.released(conv, giver);
+          this.#keeper(conv).goOn();
+        },
+        arrived: (conv) => handoff.arrived(conv),
         show: () => undefined,
         buried: (node) => this.#acquirer.heardOfDeath(node),
         drain: () => undefined,
@@ -248,6 +252,7 @@ export class OwnerNode {
       nextOf: (conv) => this.#nextOf(conv),
       offer: (next, conv, fence, state) => mail.offer(next, conv, fence, state),
       released: (next, conv) => mail.released(next, conv),
+      arrived: (giver, conv) => mail.arrived(giver, conv),
       system: this.system,
       metrics: { counts: this.counts, handoffSeconds: UNMEASURED },
     });

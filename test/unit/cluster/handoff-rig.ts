@@ -49,6 +49,8 @@ export class Node {
   /** To whom conversations are to go. */
   next: (conv: string) => string | undefined = () => undefined;
   inFlightMost = 0;
+  /** How long the next owner takes until it serves; undefined: it says nothing. */
+  openingMs: number | undefined = 0;
 
   constructor() {
     const { system, leases, table } = this;
@@ -92,7 +94,7 @@ export class Node {
       },
       makeActor: (activation) => new ConversationSequencer(activation),
       redirect: (request, owner) => void this.said.push(`redirect ${request.id} to ${owner}`),
-      opened: (conv) => this.handoff.consider(conv),
+      opened: (conv) => this.handoff.opened(conv),
     });
     this.handoff = new Handoff({
       host: this.host,
@@ -105,7 +107,11 @@ export class Node {
         this.inFlightMost = Math.max(this.inFlightMost, this.moving);
         this.said.push(`offer ${conv} to ${next}: fence ${fence}, head ${head}`);
       },
-      released: (next, conv) => void this.said.push(`released ${conv} to ${next}`),
+      released: (next, conv) => {
+        this.said.push(`released ${conv} to ${next}`);
+        if (this.openingMs !== undefined) system.after(this.openingMs, () => this.handoff.arrived(conv));
+      },
+      arrived: (giver, conv) => void this.said.push(`arrived ${conv} from ${giver}`),
       system,
       metrics: { counts: this.counts, handoffSeconds: { observe: (s) => void this.pauses.push(s) } },
     });

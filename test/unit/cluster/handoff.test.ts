@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { cmid, createGroup, history, send } from '../actors/requests.ts';
 import { inShort } from '../actors/stage.ts';
-import { node, OTHER, THIRD } from './handoff-rig.ts';
+import { ME, node, OTHER, THIRD } from './handoff-rig.ts';
 
 test('a conversation is offered sealed, released by name, and only then said to be released', async () => {
   const made = await node();
@@ -143,6 +143,75 @@ test('the slower hand-overs are, the fewer are made at once', async () => {
   await made.pass(30_000);
   assert.equal(made.counts.handoffs, 30);
   assert.ok(made.inFlightMost <= 2, `${made.inFlightMost}`);
+});
+
+test('the slower the next owner opens what it is given, the less it is given at once', async () => {
+  const made = await node(60);
+  made.next = () => OTHER;
+  made.openingMs = 200;
+  made.handoff.look();
+  await made.pass(2_000);
+  const before = made.counts.handoffs;
+  await made.pass(2_000);
+  assert.equal(made.counts.handoffs - before, 10, 'one at a time');
+  assert.ok(
+    made.pauses.every((s) => s === 0.2),
+    `${made.pauses.join()}`,
+  );
+});
+
+test('a next owner that says nothing is waited for a second', async () => {
+  const made = await node(2);
+  made.next = () => OTHER;
+  made.openingMs = undefined;
+  made.handoff.look();
+  await made.pass(1_500);
+  assert.deepEqual([made.handoff.movedTo('c0'), made.handoff.moving, made.pauses], [OTHER, 2, []]);
+  await made.pass(500);
+  assert.deepEqual([made.handoff.moving, made.pauses], [0, [1, 1]]);
+});
+
+test('a stopped one waits for no word', async () => {
+  const made = await node();
+  made.next = () => OTHER;
+  made.openingMs = undefined;
+  made.handoff.look();
+  await made.pass(800);
+  assert.equal(made.handoff.moving, 1);
+  made.handoff.stop();
+  await made.pass(0);
+  assert.equal(made.handoff.moving, 0);
+});
+
+test('who released a conversation is told once that it is served here, however the release was heard of', async () => {
+  const made = await node();
+  made.handoff.released('c0', THIRD);
+  assert.deepEqual(made.said, [`arrived c0 from ${THIRD}`], 'a request has had it opened before');
+  made.handoff.released('c1', THIRD);
+  assert.equal(made.said.length, 1, 'it is not served yet');
+  made.ask(createGroup(['ann', 'bob'], { conv: 'c1' }));
+  await made.pass(100);
+  made.handoff.opened('c1');
+  assert.deepEqual(made.said.slice(1), [`arrived c1 from ${THIRD}`]);
+});
+
+test('one that is back before its next owner was heard goes again', async () => {
+  const made = await node();
+  made.next = () => OTHER;
+  made.openingMs = undefined;
+  made.handoff.look();
+  await made.pass(800);
+  assert.equal(made.handoff.movedTo('c0'), OTHER);
+  const given = made.leases.release('c0', OTHER, 2, ME, 1);
+  await made.pass(0);
+  assert.equal((await given).t, 'applied');
+  made.host.expect('c0');
+  await made.pass(0);
+  assert.equal(made.gauges.actors, 1);
+  made.openingMs = 0;
+  await made.pass(3_000);
+  assert.equal(made.said.filter((said) => said.startsWith('released')).length, 2);
+  assert.equal(made.handoff.moving, 0);
 });
 
 test('what the ring gives back before its turn stays, and goes on without a new term', async () => {

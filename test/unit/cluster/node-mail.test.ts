@@ -23,7 +23,8 @@ function world() {
   const warnings: object[] = [];
   const listener: NodeMailListener = {
     offered: (offer) => void offers.push(offer),
-    released: (conv) => void said.push(`released ${conv}`),
+    released: (conv, giver) => void said.push(`released ${conv} by ${giver}`),
+    arrived: (conv) => void said.push(`arrived ${conv}`),
     show: (conv) => void said.push(`show ${conv}`),
     buried: (node) => void said.push(`buried ${node}`),
     drain: (isWanted) => void said.push(`drain ${isWanted}`),
@@ -50,13 +51,21 @@ test('what one node says the other hears, as it was', async () => {
   const state = stateOf(talk());
   mail.offer(OTHER, CONV, 7, state);
   mail.released(OTHER, CONV);
+  mail.arrived(OTHER, CONV);
   mail.show(OTHER, CONV);
   mail.buried(OTHER, ONE);
   mail.drain(OTHER, true);
   mail.drain(OTHER, false);
   mail.drain(ONE, true);
   await system.settle();
-  assert.deepEqual(said, [`released ${CONV}`, `show ${CONV}`, `buried ${ONE}`, 'drain true', 'drain false']);
+  assert.deepEqual(said, [
+    `released ${CONV} by ${ONE}`,
+    `arrived ${CONV}`,
+    `show ${CONV}`,
+    `buried ${ONE}`,
+    'drain true',
+    'drain false',
+  ]);
   assert.deepEqual(warnings, []);
   const [offer] = offers as [Offer];
   assert.deepEqual([offers.length, offer.conv, offer.fence], [1, CONV, 7]);
@@ -106,6 +115,9 @@ test('what can not be read is left out, and said once each', async () => {
     ['released'],
     ['released', 'no uuid'],
     ['released', 7],
+    ['released', CONV],
+    ['released', CONV, 'no uuid'],
+    ['arrived', 7],
     ['offer', CONV],
     ['offer', CONV, 7, state],
     ['offer', CONV, 7, state, 'no uuid', 1],
@@ -121,7 +133,7 @@ test('what can not be read is left out, and said once each', async () => {
     ['offer', CONV, 7, { ...state, head: '5' }, ONE, 1],
   ];
   const all: Uint8Array[] = bad.map((value) => PACKR.pack(value));
-  all.push(new Uint8Array([0xc1]), new Uint8Array(0), PACKR.pack(['released', CONV]).subarray(0, 9));
+  all.push(new Uint8Array([0xc1]), new Uint8Array(0), PACKR.pack(['released', CONV, ONE]).subarray(0, 9));
   for (const bytes of all) bus.publish(nodeSubject(OTHER), bytes);
   await system.settle();
   assert.deepEqual([offers, said], [[], []]);

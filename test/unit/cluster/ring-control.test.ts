@@ -62,7 +62,13 @@ class World {
       } as const;
       void this.leases.insertNode(row);
       this.beating.set(node, { owned: 10, moving: 2, lag: 1 });
-      const listener = { offered: () => {}, released: () => {}, show: () => {}, buried: () => {} };
+      const listener = {
+        offered: () => {},
+        released: () => {},
+        arrived: () => {},
+        show: () => {},
+        buried: () => {},
+      };
       const drain = (isWanted: boolean): void => void this.told.push(`${node[7]} ${isWanted}`);
       receiveNodeMail(this.hub.client(), node, { ...listener, drain }, SILENT);
     }
