@@ -13,7 +13,9 @@ import { VirtualSystem } from '../sim/virtual-system.ts';
 import { clusterFaultsSuite } from './cluster-faults.suite.ts';
 import { leaseRow, logRows, rowsOf, type TablesUnderTest } from './cluster-tables.fixtures.ts';
 import { leaseTableSuite } from './lease-table.suite.ts';
+import { openCommittedLog } from './committed-log.fixture.ts';
 import { logTableSuite } from './log-table.suite.ts';
+import { messageStoreSuite } from './message-store.suite.ts';
 import { ALL, rowOf } from './store-fixtures.ts';
 
 /** One set of tables: the clock that counts is theirs, and faults are what everybody meets while they last. */
@@ -42,6 +44,7 @@ async function open(): Promise<TablesUnderTest> {
 leaseTableSuite('memory', open);
 logTableSuite('memory', open);
 clusterFaultsSuite('memory', open);
+messageStoreSuite('cluster on memory', async () => openCommittedLog(await open()));
 
 test('memory: faults come out as they say, and take effect as they say', async () => {
   let fault: TableFault | undefined;

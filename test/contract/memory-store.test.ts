@@ -6,6 +6,7 @@ import { realSystem } from '../../src/adapters/system.ts';
 import { StoreUnavailable } from '../../src/core/ports.ts';
 import { messageStoreSuite } from './message-store.suite.ts';
 import { dirtyStoreSuite } from './dirty-store.suite.ts';
+import { embeddedLogSuite } from './embedded-log.suite.ts';
 import { projectionStoreSuite } from './projection-store.suite.ts';
 import { ALL, append, asProjections, batchOf, type StoreUnderTest } from './store-fixtures.ts';
 
@@ -19,6 +20,7 @@ function underTest(store: MemoryStore): StoreUnderTest {
     projections: store.projections,
     dirty: store,
     ownership: store.ownership,
+    async indexed() {}, // it is when it is committed
     async reopen() {
       store.restart();
       return underTest(store);
@@ -28,6 +30,7 @@ function underTest(store: MemoryStore): StoreUnderTest {
 }
 
 messageStoreSuite('memory', open);
+embeddedLogSuite('memory', open);
 projectionStoreSuite('memory', async () => asProjections(await open()));
 dirtyStoreSuite('memory', open);
 

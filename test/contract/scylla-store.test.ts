@@ -16,8 +16,10 @@ import {
 } from '../support/scylla.ts';
 import { clusterFaultsSuite } from './cluster-faults.suite.ts';
 import type { FaultyTables, TablesUnderTest } from './cluster-tables.fixtures.ts';
+import { openCommittedLog } from './committed-log.fixture.ts';
 import { leaseTableSuite } from './lease-table.suite.ts';
 import { logTableSuite } from './log-table.suite.ts';
+import { messageStoreSuite } from './message-store.suite.ts';
 import { projectionStoreSuite } from './projection-store.suite.ts';
 import {
   conversationRow,
@@ -39,6 +41,7 @@ function runSuites(): void {
   leaseTableSuite('scylla', open);
   logTableSuite('scylla', open);
   clusterFaultsSuite('scylla', open);
+  messageStoreSuite('cluster on scylla', async () => openCommittedLog(await open()));
   projectionStoreSuite('scylla', async () => projectionsOf((await opened()).options));
 
   test('scylla: projections whose answer is lost are there; written again they are the same', async () => {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import test from 'node:test';
 import type { Role } from '../../src/core/entry.ts';
 import { hash52 } from '../../src/core/hash.ts';
+import type { ConversationId } from '../../src/core/ids.ts';
 import type { AppendOutcome } from '../../src/core/actor.ts';
 import type { DirtyStore, Logger, MessageStore, Ownership, ProjectionStore } from '../../src/core/ports.ts';
 import type {
@@ -28,15 +29,23 @@ export interface ProjectionsUnderTest extends Reopened<ProjectionsUnderTest> {
   establish(establishment: Establishment): Promise<void>;
 }
 
-/** As the suites of what an embedded store is beside that see it. */
-export interface StoreUnderTest extends Reopened<StoreUnderTest> {
+/** As the suite of logs sees a store. */
+export interface LogUnderTest extends Reopened<LogUnderTest> {
   readonly messages: MessageStore;
   readonly projections: ProjectionStore;
-  readonly dirty: DirtyStore;
   readonly ownership: Ownership;
+  /** Until what is committed of a conversation can be looked up by its ids. */
+  indexed(conv: ConversationId): Promise<void>;
+}
+
+/** As the suites of what an embedded store is beside that see it. */
+export interface StoreUnderTest extends LogUnderTest {
+  readonly dirty: DirtyStore;
+  reopen(): Promise<StoreUnderTest>;
 }
 
 export type OpenProjections = () => Promise<ProjectionsUnderTest>;
+export type OpenLog = () => Promise<LogUnderTest>;
 export type OpenStore = () => Promise<StoreUnderTest>;
 
 /** Declares the tests of a suite, each on a store of its own. */
@@ -80,10 +89,27 @@ export const ALL = { rowsMax: 100_000, bytesMax: Number.POSITIVE_INFINITY };
 
 export const silent: Logger = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
+/** Claims a conversation; of one that does not exist yet, the fence that it will have. */
 export async function fenceOf(store: { ownership: Ownership }, conv: string): Promise<number> {
   const claim = await store.ownership.claim(conv);
-  if (claim.t !== 'owned') throw new Error('the store is away');
+  if (claim.t !== 'owned' && claim.t !== 'none') throw new Error(`the claim came out ${claim.t}`);
+  if (claim.t === 'owned') await claim.ready;
   return claim.fence;
+}
+
+/** Claims a conversation, and establishes it, without a row, where it has to exist before it is appended to. */
+export async function begin(store: LogUnderTest, conv: string): Promise<number> {
+  const claim = await store.ownership.claim(conv);
+  if (claim.t === 'owned') {
+    await claim.ready;
+    return claim.fence;
+  }
+  if (claim.t !== 'none') throw new Error(`the claim came out ${claim.t}`);
+  const { fence } = claim;
+  const establish = { conversation: conversationRow(conv), members: [memberRow('ann', { role: 'owner' })] };
+  const outcome = await append(store.messages, batchOf({ conv, fence, c: 0, count: 0, establish }));
+  if (outcome !== 'committed') throw new Error(`it was established ${outcome}`);
+  return fence;
 }
 
 export interface RowOptions {
@@ -134,13 +160,13 @@ export function append(messages: MessageStore, batch: AppendBatch): Promise<Appe
 
 /** Appends `count` rows as batches of up to `perBatch`, and fails on the first that is not committed. */
 export async function fill(
-  store: StoreUnderTest,
+  store: LogUnderTest,
   conv: string,
   from: number,
   count: number,
   perBatch = 256,
 ): Promise<AppendRow[]> {
-  const fence = await fenceOf(store, conv);
+  const fence = await begin(store, conv);
   const rows: AppendRow[] = [];
   for (let c = from; c < from + count; ) {
     const toBucketEnd = 4_096 - (c % 4_096);
