@@ -1,3 +1,4 @@
+import { makeRoom } from '../src/core/bounded-map.ts';
 import { bucketOf } from '../src/core/buckets.ts';
 import type { LeaseTable, LogRow, LogTable, OwnerRow } from '../src/core/cluster-ports.ts';
 import type { ConversationId, NodeId, Seq } from '../src/core/ids.ts';
@@ -82,10 +83,7 @@ export class Acquirer {
 
   /** The term served and ended with no write and no LWT of unknown outcome. */
   settle(conv: ConversationId, fence: number, head: Seq): void {
-    if (this.#settled.size >= SETTLED_MAX) {
-      const oldest = this.#settled.keys().next();
-      if (oldest.done !== true) this.#settled.delete(oldest.value);
-    }
+    makeRoom(this.#settled, SETTLED_MAX);
     this.#settled.set(conv, { fence, head });
   }
 

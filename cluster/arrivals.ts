@@ -1,3 +1,4 @@
+import { makeRoom } from '../src/core/bounded-map.ts';
 import type { ConversationId, NodeId } from '../src/core/ids.ts';
 import type { System } from '../src/core/ports.ts';
 
@@ -43,11 +44,7 @@ export class Arrivals {
 
   /** It comes from `giver`, who is told once it is `opened`. */
   expect(conv: ConversationId, giver: NodeId): void {
-    if (this.#givers.size >= EXPECTED_MAX)
-      for (const oldest of this.#givers.keys()) {
-        this.#givers.delete(oldest);
-        break;
-      }
+    makeRoom(this.#givers, EXPECTED_MAX);
     this.#givers.set(conv, giver);
   }
 

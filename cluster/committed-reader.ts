@@ -1,7 +1,7 @@
 import { firstOfBucket, lastOfBucket } from '../src/core/buckets.ts';
 import type { LogTable, RowRange } from '../src/core/cluster-ports.ts';
 import type { ConversationId, Seq } from '../src/core/ids.ts';
-import type { MessageStore, ReadLimits } from '../src/core/ports.ts';
+import { type MessageStore, missingRow, type ReadLimits } from '../src/core/ports.ts';
 import type { StoredRow } from '../src/core/rows.ts';
 
 /**
@@ -39,7 +39,7 @@ export class CommittedReader implements Pick<MessageStore, 'read'> {
         next += step;
         if (rows.length === limits.rowsMax) return inOrder(rows, newestFirst);
       }
-      if (!found) throw missing(conv, next);
+      if (!found) throw missingRow(conv, next);
       if (bytesLeft <= 0) break;
     }
     return inOrder(rows, newestFirst);
@@ -49,11 +49,6 @@ export class CommittedReader implements Pick<MessageStore, 'read'> {
     if (step > 0) return this.#table.rows(conv, from, Math.min(to, lastOfBucket(from)), limits);
     return this.#table.rowsBackward(conv, Math.max(from, firstOfBucket(to)), to, limits);
   }
-}
-
-/** A hole where a row is committed: an alarm, never skipped. */
-export function missing(conv: ConversationId, seq: Seq): Error {
-  return new Error(`${conv}: seq ${seq} is committed and not in the log`);
 }
 
 function inOrder(rows: StoredRow[], newestFirst: boolean): StoredRow[] {

@@ -1,7 +1,7 @@
 import type { LogTable } from '../src/core/cluster-ports.ts';
 import type { ConversationId, Seq } from '../src/core/ids.ts';
 import { pause } from '../src/core/patience.ts';
-import type { Logger, MessageStore, System, Timer } from '../src/core/ports.ts';
+import { type Logger, type MessageStore, missingRow, type System, type Timer } from '../src/core/ports.ts';
 import type { AppendRow, StoredRow } from '../src/core/rows.ts';
 import {
   messageBody,
@@ -12,7 +12,6 @@ import {
   messageKind,
   payloadHash,
 } from '../src/protocol/message-frame.ts';
-import { missing } from './committed-reader.ts';
 
 /** Rows of a conversation that may be committed and not indexed yet; beyond it its appends wait. */
 const UNINDEXED_MAX = 1_024;
@@ -88,7 +87,7 @@ export class DedupIndexer {
     const before = (tail[0]?.seq ?? 1) - 1;
     for (let from = x + 1; from <= before; ) {
       const rows = await this.#read(conv, from, before);
-      if (rows.length === 0) throw missing(conv, from);
+      if (rows.length === 0) throw missingRow(conv, from);
       await this.#write(conv, rows.map(toAppendRow));
       from += rows.length;
     }

@@ -1,3 +1,4 @@
+import { makeRoom } from '../src/core/bounded-map.ts';
 import type { ConversationId, NodeId, Seq } from '../src/core/ids.ts';
 import { pause } from '../src/core/patience.ts';
 import type { System } from '../src/core/ports.ts';
@@ -203,11 +204,7 @@ export class Handoff {
   }
 
   #keepMoved(conv: ConversationId, next: NodeId): void {
-    if (this.#moved.size >= MOVED_MAX)
-      for (const oldest of this.#moved.keys()) {
-        this.#moved.delete(oldest);
-        break;
-      }
+    makeRoom(this.#moved, MOVED_MAX);
     this.#moved.set(conv, next);
   }
 

@@ -3,7 +3,8 @@ import type { FloorRow, LogTable } from '../src/core/cluster-ports.ts';
 import type { ConversationId, Seq } from '../src/core/ids.ts';
 import type { StoredRow } from '../src/core/rows.ts';
 import { messageIsSent, readU64, TS_AT } from '../src/protocol/message-frame.ts';
-import { CommittedReader, missing } from './committed-reader.ts';
+import { missingRow } from '../src/core/ports.ts';
+import { CommittedReader } from './committed-reader.ts';
 
 /** An actor starts from at least so many of the log's last rows, if there are so many; … */
 export const TAIL_ROWS_MIN = 64;
@@ -65,7 +66,7 @@ export async function walkLog(
       if (known > lastOfBucket(last + 1)) [prefix, last] = [[], firstOfBucket(known) - 1];
     }
   }
-  if (last < c) throw missing(conv, last + 1);
+  if (last < c) throw missingRow(conv, last + 1);
   const uncertain = prefix.filter((row) => row.seq > c);
   return { last, tail: await tailOf(table, conv, prefix, last), uncertain, c, fenceMax };
 }

@@ -1,3 +1,4 @@
+import { makeRoom } from '../../src/core/bounded-map.ts';
 import type { ConversationId, UserId } from '../../src/core/ids.ts';
 import type { Answer } from '../../src/core/requests.ts';
 import type { PeerBounds } from './bounds.ts';
@@ -55,11 +56,7 @@ export class EdgePeer {
    */
   takeChange({ ticket, isResend }: RemoteRequest): Answer | undefined | 'new' {
     if (isResend && this.#changes.has(ticket)) return this.#changes.get(ticket);
-    if (this.#changes.size >= this.#changesMax)
-      for (const oldest of this.#changes.keys()) {
-        this.#changes.delete(oldest);
-        break;
-      }
+    makeRoom(this.#changes, this.#changesMax);
     this.#changes.set(ticket, undefined);
     return 'new';
   }

@@ -1,3 +1,4 @@
+import { makeRoom } from '../../src/core/bounded-map.ts';
 import type { ConversationId, NodeId } from '../../src/core/ids.ts';
 
 /** Whom a ring names; undefined: nobody. */
@@ -41,11 +42,7 @@ export class Routes {
     if (!this.#live.has(owner)) return false;
     this.#redirects.delete(conv);
     if (this.#named(conv) === owner && this.#ring(conv) === owner) return true;
-    if (this.#redirects.size >= this.#routesMax)
-      for (const oldest of this.#redirects.keys()) {
-        this.#redirects.delete(oldest);
-        break;
-      }
+    makeRoom(this.#redirects, this.#routesMax);
     this.#redirects.set(conv, owner);
     return true;
   }

@@ -1,3 +1,4 @@
+import { makeRoom } from '../../src/core/bounded-map.ts';
 import type { ConversationId, Seq } from '../../src/core/ids.ts';
 
 /** The highest seq of each conversation that an edge has seen acknowledged: what it sends from then on comes behind it. */
@@ -17,11 +18,7 @@ export class SeenHeads {
 
   note(conv: ConversationId, seq: Seq): void {
     const known = this.#heads.get(conv);
-    if (known === undefined && this.#heads.size >= this.#max)
-      for (const oldest of this.#heads.keys()) {
-        this.#heads.delete(oldest);
-        break;
-      }
+    if (known === undefined) makeRoom(this.#heads, this.#max);
     if (known === undefined || seq > known) this.#heads.set(conv, seq);
   }
 }

@@ -20,6 +20,11 @@ export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable';
 }
 
+/** A hole where a row is committed: a broken store, an alarm, never skipped. */
+export function missingRow(conv: ConversationId, seq: Seq): Error {
+  return new Error(`conversation ${conv} has no row ${seq}: seq ${seq} is committed and not in the log`);
+}
+
 /** Logs why something was not done for which the store was asked; that it is away needs no word of each who asks. */
 export function logUnlessAway(logger: Logger, err: unknown, fields: object, message: string): void {
   if (!(err instanceof StoreUnavailable)) logger.error({ err, ...fields }, message);

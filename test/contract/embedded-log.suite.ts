@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { LIMITS } from '../../src/protocol/limits.ts';
-import type { StoredRow } from '../../src/core/rows.ts';
-import { ALL, append, batchOf, checksOf, fenceOf, fill, type OpenStore } from './store-fixtures.ts';
+import { overBucketEnd } from './message-store.suite.ts';
+import { ALL, append, batchOf, checksOf, env, fenceOf, fill, type OpenStore } from './store-fixtures.ts';
 
 /**
  * What the message store of one process does beyond the others: it decides by the log itself what may be appended,
@@ -88,21 +88,15 @@ export function embeddedLogSuite(name: string, open: OpenStore): void {
     assert.equal((await store.messages.read(conv, 1, 3, false, ALL)).length, 3);
   });
 
-  check('both batches at a bucket boundary can be written again', async (store) => {
-    const conv = randomUUID();
-    await fill(store, conv, 0, 4_090);
-    const fence = await fenceOf(store, conv);
-    const [last, first] = [
-      batchOf({ conv, fence, c: 4_090, count: 6 }),
-      batchOf({ conv, fence, c: 4_096, count: 2 }),
-    ];
-    for (const batch of [last, last, first, first, last])
-      assert.equal(await append(store.messages, batch), 'committed');
-    assert.equal(await store.messages.head(conv), 4_098);
-  });
-}
+  check(
+    'both batches at the end of a bucket can be written again',
+    overBucketEnd((last, first) => [last, last, first, first, last]),
+  );
 
-function env(row: StoredRow | undefined): Buffer {
-  assert.ok(row);
-  return Buffer.from(row.env);
+  check('a reopened store has the dirty marks of its batches', async (store) => {
+    const conv = randomUUID();
+    const fence = await fenceOf(store, conv);
+    assert.equal(await append(store.messages, batchOf({ conv, fence, c: 0, dirtySlot: 3 })), 'committed');
+    assert.deepEqual(await (await store.reopen()).dirty.dirty(), [conv]);
+  });
 }

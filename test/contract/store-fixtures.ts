@@ -13,6 +13,7 @@ import type {
   InboxRow,
   MemberRow,
   ProjectionWrite,
+  StoredRow,
 } from '../../src/core/rows.ts';
 import { encodeMessage } from '../../src/protocol/message-frame.ts';
 
@@ -89,23 +90,22 @@ export const ALL = { rowsMax: 100_000, bytesMax: Number.POSITIVE_INFINITY };
 
 export const silent: Logger = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
-/** Claims a conversation; of one that does not exist yet, the fence that it will have. */
-export async function fenceOf(store: { ownership: Ownership }, conv: string): Promise<number> {
-  const claim = await store.ownership.claim(conv);
+/** Claims a conversation, fit to be served; none: it does not exist yet, and will have that fence. */
+async function claimed({ ownership }: { ownership: Ownership }, conv: string) {
+  const claim = await ownership.claim(conv);
   if (claim.t !== 'owned' && claim.t !== 'none') throw new Error(`the claim came out ${claim.t}`);
   if (claim.t === 'owned') await claim.ready;
-  return claim.fence;
+  return claim;
+}
+
+export async function fenceOf(store: { ownership: Ownership }, conv: string): Promise<number> {
+  return (await claimed(store, conv)).fence;
 }
 
 /** Claims a conversation, and establishes it, without a row, where it has to exist before it is appended to. */
 export async function begin(store: LogUnderTest, conv: string): Promise<number> {
-  const claim = await store.ownership.claim(conv);
-  if (claim.t === 'owned') {
-    await claim.ready;
-    return claim.fence;
-  }
-  if (claim.t !== 'none') throw new Error(`the claim came out ${claim.t}`);
-  const { fence } = claim;
+  const { t, fence } = await claimed(store, conv);
+  if (t === 'owned') return fence;
   const establish = { conversation: conversationRow(conv), members: [memberRow('ann', { role: 'owner' })] };
   const outcome = await append(store.messages, batchOf({ conv, fence, c: 0, count: 0, establish }));
   if (outcome !== 'committed') throw new Error(`it was established ${outcome}`);
@@ -216,4 +216,9 @@ export function inboxRow(user: string, conv: string, head: number, read = 0, tex
 
 export function projection(conv: string, fence: number, changes: Partial<ProjectionWrite>): ProjectionWrite {
   return { conv, fence, conversation: undefined, members: [], inbox: [], ...changes };
+}
+
+export function env(row: StoredRow | undefined): Buffer {
+  if (row === undefined) throw new Error('there is no such row');
+  return Buffer.from(row.env);
 }

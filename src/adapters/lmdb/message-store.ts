@@ -1,4 +1,11 @@
-import type { AppendListener, Logger, MessageStore, ReadLimits, System } from '../../core/ports.ts';
+import {
+  type AppendListener,
+  type Logger,
+  type MessageStore,
+  missingRow,
+  type ReadLimits,
+  type System,
+} from '../../core/ports.ts';
 import type { AppendOutcome, LookUpOutcome } from '../../core/actor.ts';
 import type { ConversationId, DeviceId, Seq, UserId } from '../../core/ids.ts';
 import type { AppendBatch, StoredRow } from '../../core/rows.ts';
@@ -102,7 +109,7 @@ export class LmdbMessageStore implements MessageStore {
       if (newestFirst) group.reverse();
       for (const row of group) {
         const expected = newestFirst ? to - rows.length : from + rows.length;
-        if (row.seq !== expected) throw new Error(`conversation ${conv} has no row ${expected} in its log`);
+        if (row.seq !== expected) throw missingRow(conv, expected);
         bytes += row.env.length;
         if (rows.length > 0 && bytes > limits.bytesMax) return newestFirst ? rows.reverse() : rows;
         rows.push(row);
@@ -110,7 +117,7 @@ export class LmdbMessageStore implements MessageStore {
     }
     if (rows.length !== last - first + 1) {
       const missing = newestFirst ? to - rows.length : from + rows.length;
-      throw new Error(`conversation ${conv} has no row ${missing} in its log`);
+      throw missingRow(conv, missing);
     }
     return newestFirst ? rows.reverse() : rows;
   }

@@ -1,4 +1,4 @@
-import { StoreUnavailable } from '../../core/ports.ts';
+import { missingRow, StoreUnavailable } from '../../core/ports.ts';
 import type {
   AppendListener,
   ChangeOutcome,
@@ -125,7 +125,7 @@ export class MemoryStore implements MessageStore, ProjectionStore, DirtyStore, O
     for (let i = 0; i <= to - from && rows.length < limits.rowsMax; i++) {
       const seq = newestFirst ? to - i : from + i;
       const row = log[seq - 1];
-      if (row === undefined) throw new Error(`conversation ${conv} has no row ${seq} in its log`);
+      if (row === undefined) throw missingRow(conv, seq);
       bytes += row.env.length;
       if (rows.length > 0 && bytes > limits.bytesMax) break;
       rows.push(row);
