@@ -20,7 +20,7 @@ const UNINDEXED_TOTAL_MAX = 131_072;
 /** Rows wait so long for more of their conversation, … */
 const GATHER_MS = 2_000;
 /** … unless there are so many already, … */
-const ROWS_PER_WRITE_MAX = 256;
+const ROWS_PER_WRITE_MAX = 512;
 /** … or so many in all. */
 const HURRY_TOTAL_MIN = UNINDEXED_TOTAL_MAX / 2;
 const TICK_MS = 50;

@@ -1,7 +1,7 @@
 /** The rows that both sides append: the same frames, made in the same way. */
 import { randomBytes } from 'node:crypto';
 import { lastOfBucket } from '../../src/core/buckets.ts';
-import { type ConversationId, uuidV7 } from '../../src/core/ids.ts';
+import { type ConversationId, uuidToBytes, uuidV7 } from '../../src/core/ids.ts';
 import type { AppendRow } from '../../src/core/rows.ts';
 import {
   CMID_AT,
@@ -13,11 +13,9 @@ import {
   writeU64,
 } from '../../src/protocol/message-frame.ts';
 
-export const DEVICE = 'bench';
+const DEVICE = 'bench';
 /** The two users of a conversation; names as long as this. */
 export const USERS = ['bench-a', 'bench-b'] as const;
-
-const CMID_DIGITS = 12;
 
 /** Bytes of a row's frame. */
 export function rowBytesOf(bodyBytes: number): number {
@@ -30,7 +28,8 @@ export class Rows {
   readonly rowBytes: number;
   /** The seq of the last row made. */
   head = 0;
-  readonly #prefix: string;
+  /** Of all ids: version, variant and what is random. */
+  readonly #middle: string;
   readonly #templates: readonly Uint8Array[];
   readonly #hash: number;
 
@@ -38,7 +37,7 @@ export class Rows {
     const body = Buffer.alloc(bodyBytes, 'the quick brown fox jumps over the lazy dog. ');
     this.conv = uuidV7(Date.now(), randomBytes(10));
     const cmid = uuidV7(Date.now(), randomBytes(10));
-    this.#prefix = cmid.slice(0, -CMID_DIGITS);
+    this.#middle = cmid.slice('01234567-89ab'.length, -12);
     this.#hash = payloadHash('text', body, true);
     this.#templates = USERS.map((from) =>
       encodeMessage({
@@ -72,23 +71,21 @@ export class Rows {
     writeU64(env, SEQ_AT, seq);
     writeU64(env, N_AT, seq);
     writeU64(env, TS_AT, ts);
-    // The id's last 6 bytes are the seq.
-    env[CMID_AT + 10] = 0;
-    env[CMID_AT + 11] = 0;
-    for (let i = 0; i < 4; i++) env[CMID_AT + 12 + i] = seq >>> (24 - 8 * i);
+    // As clients make them: the id's first 6 bytes are the time. The last 6 are the seq.
+    const cmid = hex(ts).replace(/.{4}$/, '-$&') + this.#middle + hex(seq);
+    uuidToBytes(cmid, env, CMID_AT);
     return {
       seq,
       m: 0,
       env,
       user: USERS[side] as string,
       device: DEVICE,
-      cmid: this.cmid(seq),
+      cmid,
       hash: this.#hash,
     };
   }
+}
 
-  /** The client message id of a row. */
-  readonly cmid = (seq: number): string => {
-    return this.#prefix + seq.toString(16).padStart(CMID_DIGITS, '0');
-  };
+function hex(number: number): string {
+  return number.toString(16).padStart(12, '0');
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import test from 'node:test';
+import { uuidV7 } from '../../src/core/ids.ts';
 import type { ReadLimits } from '../../src/core/ports.ts';
 import type { StoredRow } from '../../src/core/rows.ts';
 import { LIMITS } from '../../src/protocol/limits.ts';
@@ -174,6 +175,57 @@ export function logTableSuite(name: string, open: OpenTables): void {
       const cmids = [...rows.map(({ cmid }) => cmid), ...strange, (rows[0] as (typeof rows)[0]).cmid];
       const seqs = await Promise.all(cmids.map(lookUp));
       assert.deepEqual(seqs, [...rows.map(({ seq }) => seq), ...strange.map(() => undefined), 1]);
+    },
+  );
+
+  check(
+    'ids are found in whatever order and pieces they were written, whatever times are in them',
+    async (log) => {
+      const conv = randomUUID();
+      const now = Date.now();
+      const idsOf = (count: number, time: (i: number) => number): string[] =>
+        Array.from({ length: count }, (_, i) => uuidV7(time(i), randomBytes(10)));
+      const cmids = [
+        ...idsOf(60, (i) => now + 3 * i), // as they should be
+        ...idsOf(60, (i) => now + 25_000 - 400 * i), // falling
+        ...Array.from({ length: 5 }, () => randomUUID()), // without a time
+        ...idsOf(60, () => now + 100), // all of one time, among those of the first
+        ...idsOf(10, (i) => now - 86_400_000 * (i + 1)), // made long ago
+        ...idsOf(60, (i) => now + 700 * i), // far apart
+      ];
+      const rows = cmids.map((cmid, i) =>
+        rowOf({
+          conv,
+          seq: i + 1,
+          user: i % 7 === 3 ? 'bob' : 'ann',
+          device: 'phone',
+          cmid,
+          ts: now + 3 * i,
+        }),
+      );
+      const pieces: [number, number][] = [
+        [0, 40],
+        [130, 255],
+        [0, 20],
+        [20, 140],
+        [0, 40],
+        [19, 21],
+      ];
+      for (const [from, to] of pieces)
+        assert.equal(await log.writeDedup(conv, rows.slice(from, to)), 'written');
+      const others = rows.map(({ cmid, user }) => ({ user: user === 'ann' ? 'bob' : 'ann', cmid }));
+      const strange = cmids.map((cmid) => ({ user: 'ann', cmid: `${cmid.slice(0, -12)}000000000000` }));
+      const lookUp = async ({ user, cmid }: { user: string; cmid: string }): Promise<unknown> =>
+        log.lookUp(conv, user, 'phone', cmid);
+      const hits = rows.map(({ seq, env, hash }) => ({
+        t: 'found',
+        hit: { seq, ts: readU64(env, TS_AT), hash },
+      }));
+      assert.deepEqual(await Promise.all(rows.map(lookUp)), hits);
+      for (const row of [rows[0], rows[70], rows[200], rows[254]] as (typeof rows)[0][])
+        assert.deepEqual(await lookUp(row), hits[row.seq - 1], `${row.seq} by itself`);
+      for (const found of await Promise.all([...others, ...strange].map(lookUp)))
+        assert.deepEqual(found, { t: 'none' });
     },
   );
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import test, { after } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
@@ -10,7 +10,9 @@ import type { ScyllaOptions } from '../../src/adapters/scylla/options.ts';
 import { MIGRATIONS } from '../../src/adapters/scylla/schema.ts';
 import type { ScyllaStore } from '../../src/adapters/scylla/store.ts';
 import { realSystem } from '../../src/adapters/system.ts';
+import { uuidV7 } from '../../src/core/ids.ts';
 import { StoreUnavailable } from '../../src/core/ports.ts';
+import type { AppendRow } from '../../src/core/rows.ts';
 import {
   beatOf,
   leaseRow,
@@ -116,6 +118,17 @@ test('scylla: the schema is applied once, however many apply it', { skip }, asyn
   await assert.rejects(applySchema(first, { replicationFactor: 0, system }), /replication factor/);
 });
 
+/** As clients make them. */
+function timelyId(): string {
+  return uuidV7(Date.now(), randomBytes(10));
+}
+
+/** What is indexed as one run, unless the clock falls. */
+function timelyRows(conv: string, from: number, to: number): AppendRow[] {
+  const cmids = Array.from({ length: to - from + 1 }, timelyId).sort();
+  return cmids.map((cmid, i) => rowOf({ conv, seq: from + i, cmid }));
+}
+
 test('scylla: every request says its consistency, and whether it may be repeated', { skip }, async () => {
   const { client, leases, log, projections } = await open();
   const requests = requestsOf(client);
@@ -149,6 +162,7 @@ test('scylla: every request says its consistency, and whether it may be repeated
   await log.write(conv, logRows(conv, 1, 1));
   await log.write(conv, logRows(conv, 2, 9));
   await log.writeDedup(conv, [rowOf({ conv, seq: 1 }), rowOf({ conv, seq: 2 })]);
+  await log.writeDedup(conv, timelyRows(conv, 3, 9));
   await log.writeFloor(conv, { fence: 1, start: 1 });
   await log.writeHead(conv, { head: 1, n: 1, ts: 1 });
   await log.establish({ conversation: conversationRow(conv), members: [memberRow('ann')] });
@@ -159,13 +173,14 @@ test('scylla: every request says its consistency, and whether it may be repeated
   await rowsOf(log, conv, 1, 9);
   await rowsBackwardOf(log, conv, 1, 9);
   await log.lookUp(conv, 'ann', 'phone', randomUUID());
+  await log.lookUp(conv, 'ann', 'phone', timelyId());
   await log.floor(conv);
   await log.head(conv);
   await projections.conversation(conv);
   await projections.members(conv);
   await projections.inboxRow('ann', conv);
   await projections.inbox('ann');
-  assert.equal(requests.length, 21);
+  assert.equal(requests.length, 24);
   for (const { query, consistency, idempotent, logged } of requests)
     assert.deepEqual(
       { consistency, idempotent, logged },
@@ -224,6 +239,14 @@ test('scylla: timestamps and times to live are as DESIGN has them', { skip }, as
   await log.writeDedup(conv, [rowOf({ conv, seq: 1 })]);
   const [dedup] = await cells('ttl(hit)', 'dedup', `conv = ${conv} AND user = 'ann' AND device = 'phone'`);
   assert.ok(Math.abs((dedup as number) - 30 * 86_400) < 60, `${dedup}`);
+  await log.writeDedup(conv, timelyRows(conv, 2, 31));
+  const [n, run] = await cells(
+    'n, ttl(hits)',
+    'dedup_runs',
+    `conv = ${conv} AND user = 'ann' AND device = 'phone'`,
+  );
+  assert.equal(n, 30);
+  assert.ok(Math.abs((run as number) - 30 * 86_400) < 60, `${run}`);
   await leases.markDirty(node, 1, [{ conv, fence: 1 }]);
   const [dirty] = await cells('ttl(fence)', 'node_dirty', `node = ${node} AND slot = 1`);
   assert.ok(Math.abs((dirty as number) - 7 * 86_400) < 60, `${dirty}`);

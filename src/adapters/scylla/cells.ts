@@ -47,17 +47,21 @@ export function bytesOf(value: Buffer): Uint8Array {
   return new Uint8Array(value);
 }
 
-const HIT_BYTES = 24;
+export const HIT_BYTES = 24;
 
 /** What was committed under an id, as one cell: a third of the work that a cell per number is. */
-export function hitCell({ seq, ts, hash }: DedupHit): Buffer {
+export function hitCell(hit: DedupHit): Buffer {
   const cell = Buffer.allocUnsafe(HIT_BYTES);
-  writeU64(cell, 0, seq);
-  writeU64(cell, 8, ts);
-  writeU64(cell, 16, hash);
+  writeHit(cell, 0, hit);
   return cell;
 }
 
-export function hitOf(cell: Buffer): DedupHit {
-  return { seq: readU64(cell, 0), ts: readU64(cell, 8), hash: readU64(cell, 16) };
+export function writeHit(bytes: Uint8Array, at: number, { seq, ts, hash }: DedupHit): void {
+  writeU64(bytes, at, seq);
+  writeU64(bytes, at + 8, ts);
+  writeU64(bytes, at + 16, hash);
+}
+
+export function hitOf(bytes: Uint8Array, at: number): DedupHit {
+  return { seq: readU64(bytes, at), ts: readU64(bytes, at + 8), hash: readU64(bytes, at + 16) };
 }

@@ -11,9 +11,9 @@ import {
 import type { ConversationId, DeviceId, Seq, UserId } from '../../core/ids.ts';
 import type { ReadLimits } from '../../core/ports.ts';
 import type { AppendRow, Establishment } from '../../core/rows.ts';
-import { readU64, TS_AT } from '../../protocol/message-frame.ts';
-import { hitCell, intCell, numbersOf, u64Cell, uuidCell } from './cells.ts';
+import { intCell, numbersOf, u64Cell, uuidCell } from './cells.ts';
 import type { ScyllaClient } from './client.ts';
+import { dedupWrites } from './dedup-writes.ts';
 import { LookUps } from './look-ups.ts';
 import { combined, writeOutcome } from './outcomes.ts';
 import type { BatchRow } from './packed-batches.ts';
@@ -42,14 +42,6 @@ const ROWS_BACKWARD: Statement = {
   cql: `${ROWS_OF} AND seq >= ? AND seq <= ? ORDER BY seq DESC, fence ASC`,
 };
 
-/** 30 days (LIMITS.dedupWindowMs). A real timestamp: the rows expire in time windows. */
-const WRITE_DEDUP: Statement = {
-  name: 'writeDedup',
-  kind: 'write',
-  cql: `INSERT INTO {ks}.dedup (conv, user, device, cmid, hit) VALUES (?, ?, ?, ?, ?)
-    USING TTL 2592000`,
-};
-
 const FLOOR: Statement = {
   name: 'floor',
   kind: 'read',
@@ -75,7 +67,6 @@ const WRITE_HEAD: Statement = {
 
 /** Of env bytes; what an AppendBatch may hold, 48 KiB, is below it. */
 const APPEND_BYTES_MAX = 50_000;
-const DEDUP_BYTES = 150;
 
 /** messages, dedup, conv_floor and conv_head; and what establishes a conversation. */
 export class ScyllaLogTable implements LogTable {
@@ -107,13 +98,7 @@ export class ScyllaLogTable implements LogTable {
 
   async writeDedup(conv: ConversationId, rows: readonly AppendRow[]): Promise<WriteOutcome> {
     const batches = new PartitionBatches();
-    const convCell = uuidCell(conv);
-    for (const { user, device, cmid, seq, env, hash } of rows) {
-      if (cmid === '') continue;
-      const ts = readU64(env, TS_AT);
-      const params = [convCell, user, device, uuidCell(cmid), hitCell({ seq, ts, hash })];
-      batches.addOne(`${user} ${device}`, { statement: WRITE_DEDUP, params }, DEDUP_BYTES);
-    }
+    dedupWrites(conv, rows, batches);
     return batches.write(this.#client);
   }
 

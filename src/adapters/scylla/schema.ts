@@ -74,6 +74,14 @@ export const MIGRATIONS: readonly Migration[] = [
       'ALTER TABLE {ks}.conversations ADD mentioned bigint',
     ],
   },
+  {
+    version: 6,
+    title: 'deduplication by runs of ids',
+    statements: [
+      `CREATE TABLE IF NOT EXISTS {ks}.dedup_runs (conv uuid, user text, device text, first blob, seq bigint, n int,
+        hits blob, PRIMARY KEY ((conv, user, device), first, seq, n)) WITH ${windows('DAYS', 2)}`,
+    ],
+  },
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -1,0 +1,66 @@
+import type { ConversationId } from '../../core/ids.ts';
+import type { AppendRow } from '../../core/rows.ts';
+import { readU64, TS_AT } from '../../protocol/message-frame.ts';
+import { hitCell, intCell, u64Cell, uuidCell } from './cells.ts';
+import { type IdEntry, runCell, runsOf } from './dedup-runs.ts';
+import type { PartitionBatches } from './partition-batches.ts';
+import type { Statement } from './statements.ts';
+
+/** 30 days (LIMITS.dedupWindowMs). A real timestamp: the rows expire in time windows. */
+const WRITE_ONE: Statement = {
+  name: 'writeDedup',
+  kind: 'write',
+  cql: `INSERT INTO {ks}.dedup (conv, user, device, cmid, hit) VALUES (?, ?, ?, ?, ?)
+    USING TTL 2592000`,
+};
+const WRITE_RUN: Statement = {
+  name: 'writeDedupRun',
+  kind: 'write',
+  cql: `INSERT INTO {ks}.dedup_runs (conv, user, device, first, seq, n, hits) VALUES (?, ?, ?, ?, ?, ?, ?)
+    USING TTL 2592000`,
+};
+const ONE_BYTES = 150;
+/** Of what surrounds a run's ids. */
+const RUN_BYTES = 200;
+
+interface Device {
+  readonly key: string;
+  readonly user: string;
+  readonly device: string;
+  readonly entries: IdEntry[];
+}
+
+/** The ids of rows of one conversation, in the order of their seqs. */
+export function dedupWrites(
+  conv: ConversationId,
+  rows: readonly AppendRow[],
+  batches: PartitionBatches,
+): void {
+  const convCell = uuidCell(conv);
+  for (const { key, user, device, entries } of byDevice(rows)) {
+    const { runs, single } = runsOf(entries);
+    for (const entry of single) {
+      const params = [convCell, user, device, uuidCell(entry.cmid), hitCell(entry)];
+      batches.addOne(key, { statement: WRITE_ONE, params }, ONE_BYTES);
+    }
+    for (const run of runs) {
+      const [first] = run as [IdEntry];
+      const hits = runCell(run);
+      const runKey = [uuidCell(first.cmid), u64Cell(first.seq), intCell(run.length)];
+      const params = [convCell, user, device, ...runKey, hits];
+      batches.addOne(`runs ${key}`, { statement: WRITE_RUN, params }, RUN_BYTES + hits.length);
+    }
+  }
+}
+
+function byDevice(rows: readonly AppendRow[]): Iterable<Device> {
+  const devices = new Map<string, Device>();
+  for (const { user, device, cmid, seq, env, hash } of rows) {
+    if (cmid === '') continue;
+    const key = `${user} ${device}`;
+    let found = devices.get(key);
+    if (found === undefined) devices.set(key, (found = { key, user, device, entries: [] }));
+    found.entries.push({ cmid, seq, ts: readU64(env, TS_AT), hash });
+  }
+  return devices.values();
+}
