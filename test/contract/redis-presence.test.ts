@@ -8,13 +8,12 @@ import { RedisLink } from '../../src/adapters/redis/link.ts';
 import type { RedisMetrics } from '../../src/adapters/redis/metrics.ts';
 import type { RedisOptions } from '../../src/adapters/redis/options.ts';
 import { RedisPresence } from '../../src/adapters/redis/presence.ts';
-import { RedisTailCache } from '../../src/adapters/redis/tail-cache.ts';
 import { realSystem } from '../../src/adapters/system.ts';
 import { lacking } from '../services/lacking.ts';
 import { type Redis as RedisServer, startRedis } from '../services/redis.ts';
 import { waitFor } from './bus.suite.ts';
 import { silent } from './nats-bus.fixture.ts';
-import { EXPIRY_MS, events, type PresenceUnderTest, presenceSuite, user } from './presence.suite.ts';
+import { EXPIRY_MS, type PresenceUnderTest, presenceSuite, user } from './presence.suite.ts';
 
 const given = process.env['CARILLON_TEST_REDIS'];
 const needsServer = lacking('redis-server');
@@ -50,7 +49,6 @@ interface Client {
   readonly link: RedisLink;
   readonly tally: Tally;
   readonly presence: RedisPresence;
-  readonly tails: RedisTailCache;
   settle(): Promise<void>;
 }
 
@@ -61,7 +59,6 @@ function newClient(options: RedisOptions, expiryMs = EXPIRY_MS): Client {
     link,
     tally,
     presence: new RedisPresence(link, system, { presenceMs: expiryMs }),
-    tails: new RedisTailCache(link, { tailMs: expiryMs }),
     async settle() {
       await waitFor('the writes', () => link.pendingWrites === 0);
       await link.read((pipeline) => pipeline.ping()); // behind all pipelines before
@@ -74,11 +71,10 @@ async function open(): Promise<PresenceUnderTest> {
   const url = server?.url ?? (given as string);
   const prefix = `test:${randomUUID()}:`;
   // The suite is about what is answered; how soon is tested below.
-  const { link, presence, tails, settle } = newClient({ url, prefix, readMsMax: 10_000, batchMsMax: 10_000 });
+  const { link, presence, settle } = newClient({ url, prefix, readMsMax: 10_000, batchMsMax: 10_000 });
   await waitFor('the connection', () => link.connected);
   return {
     presence,
-    tails,
     settle,
     pass: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     flush: () => flushAll(url),
@@ -186,43 +182,43 @@ test('redis presence: a server that hangs answers unknown in time, and is given 
   assert.deepEqual(await presence.devices(ann), [{ device: 'phone', edge: 'edge-1' }]);
 });
 
-test('redis presence: the bytes that wait are bounded; newer tails join the older', options, async (t) => {
-  const { tally, tails, link, settle } = await started(t, { pendingBytesMax: 100_000 });
-  await settle();
-  for (let i = 0; i < 100; i++) tails.put(randomUUID(), [{ seq: 1, bytes: new Uint8Array(5_000) }]);
-  assert.ok(link.pendingBytes <= 100_000);
-  assert.ok(tally.get('dropped full') >= 80);
-  await settle();
-  assert.equal(link.pendingBytes, 0);
-  const conv = randomUUID();
-  const before = tally.get('dropped full');
-  for (let i = 1; i <= 5_000; i++) tails.put(conv, events(i, i));
-  assert.equal(link.pendingWrites, 1);
-  assert.equal(tally.get('dropped full'), before);
-  await settle();
-  const tail = await tails.get(conv);
-  assert.ok(tail !== 'unknown');
-  assert.deepEqual(
-    tail.map(({ seq }) => seq),
-    Array.from({ length: 50 }, (_, i) => 4_951 + i),
-  );
-});
+test(
+  'redis presence: the bytes that wait are bounded; what is newer replaces the older',
+  options,
+  async (t) => {
+    const { tally, presence, link, settle } = await started(t, { pendingBytesMax: 100_000 });
+    await settle();
+    for (let i = 0; i < 2_000; i++) presence.online(user(), 'phone', 'edge-1');
+    assert.ok(link.pendingBytes > 90_000 && link.pendingBytes <= 100_000);
+    assert.ok(tally.get('dropped full') >= 1_000);
+    await settle();
+    assert.equal(link.pendingBytes, 0);
+    const before = tally.get('dropped full');
+    const ann = user();
+    for (let i = 1; i <= 5_000; i++) presence[i % 2 === 0 ? 'online' : 'offline'](ann, 'phone', 'edge-1');
+    assert.equal(link.pendingWrites, 1);
+    assert.equal(tally.get('dropped full'), before);
+    await settle();
+    assert.equal(link.pendingBytes, 0);
+    assert.deepEqual(await presence.devices(ann), [{ device: 'phone', edge: 'edge-1' }]);
+  },
+);
 
 test(
   'redis presence: what the server refuses is counted, and what is not ours is no harm',
   options,
   async (t) => {
-    const { tally, tails, presence, server, settle } = await started(t, { prefix: 'x:' });
+    const { tally, presence, server, settle } = await started(t, { prefix: 'x:' });
     const redis = new Redis(server.url);
-    const [ann, conv] = [user(), randomUUID()];
+    const [ann, bob] = [user(), user()];
     await redis.set(`x:p:${ann}`, 'in the way');
-    await redis.zadd(`x:t:${conv}`, 1, 'odd');
+    await redis.zadd(`x:p:${bob}`, Date.now() + 60_000, 'odd');
     redis.disconnect();
     presence.online(ann, 'phone', 'edge-1');
     await settle();
     assert.equal(tally.get('failed WRONGTYPE'), 2); // the set's two commands; a key may expire, whatever it is
     assert.equal(await presence.devices(ann), 'unknown');
-    assert.deepEqual(await tails.get(conv), []);
+    assert.deepEqual(await presence.devices(bob), []);
   },
 );
 

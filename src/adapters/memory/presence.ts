@@ -1,16 +1,6 @@
-import type { ConversationId, DeviceId, UserId } from '../../core/ids.ts';
+import type { DeviceId, UserId } from '../../core/ids.ts';
 import type { System } from '../../core/ports.ts';
-import {
-  type DeviceAt,
-  denseTail,
-  PRESENCE_MS,
-  type Presence,
-  TAIL_EVENTS_MAX,
-  TAIL_MS,
-  type TailCache,
-  type TailEvent,
-  type Unknown,
-} from '../../core/presence-port.ts';
+import { type DeviceAt, PRESENCE_MS, type Presence, type Unknown } from '../../core/presence-port.ts';
 
 export interface MemoryPresenceOptions {
   readonly presenceMs?: number;
@@ -90,51 +80,5 @@ export class MemoryPresence implements Presence {
       if (edges.size === 0) devices.delete(device);
     }
     if (devices.size === 0) this.#users.delete(user);
-  }
-}
-
-export interface MemoryTailCacheOptions {
-  readonly tailMs?: number;
-  readonly conversationsMax?: number;
-}
-
-const CONVERSATIONS_MAX = 10_000;
-
-/** The tails that one process keeps of conversations, the least recently told of given up first. */
-export class MemoryTailCache implements TailCache {
-  /** While false, reads are unknown and what is told is lost. */
-  available = true;
-  readonly #system: Pick<System, 'now'>;
-  readonly #tailMs: number;
-  readonly #conversationsMax: number;
-  readonly #tails = new Map<ConversationId, { readonly events: readonly TailEvent[]; readonly at: number }>();
-
-  constructor(system: Pick<System, 'now'>, options: MemoryTailCacheOptions = {}) {
-    this.#system = system;
-    this.#tailMs = options.tailMs ?? TAIL_MS;
-    this.#conversationsMax = options.conversationsMax ?? CONVERSATIONS_MAX;
-  }
-
-  put(conv: ConversationId, events: readonly TailEvent[]): void {
-    if (!this.available) return;
-    const now = this.#system.now();
-    const all = [...(this.#tails.get(conv)?.events ?? []), ...events].sort((a, b) => a.seq - b.seq);
-    this.#tails.delete(conv);
-    this.#tails.set(conv, { events: all.slice(-TAIL_EVENTS_MAX), at: now + this.#tailMs });
-    for (const [oldest, { at }] of this.#tails) {
-      if (at > now && this.#tails.size <= this.#conversationsMax) break;
-      this.#tails.delete(oldest);
-    }
-  }
-
-  async get(conv: ConversationId): Promise<readonly TailEvent[] | Unknown> {
-    if (!this.available) return 'unknown';
-    const tail = this.#tails.get(conv);
-    return tail === undefined || tail.at <= this.#system.now() ? [] : denseTail(tail.events);
-  }
-
-  /** Forgets everything, as a flushed service does. */
-  flush(): void {
-    this.#tails.clear();
   }
 }

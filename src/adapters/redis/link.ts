@@ -10,15 +10,13 @@ export interface Write {
   readonly bytes: number;
   /** All writes of a pipeline under one script are one call of it: a command costs ioredis 10 us. */
   readonly script: string;
-  /** It and an older one of the same key that still waits, as one. */
-  after(older: Write): Write;
   /** Adds its one key, and as many arguments as the script takes per key. */
   addTo(call: ScriptCall, prefix: string): void;
 }
 
 export interface ScriptCall {
   readonly keys: string[];
-  readonly args: (string | number | Buffer)[];
+  readonly args: (string | number)[];
 }
 
 /**
@@ -118,21 +116,20 @@ export class RedisLink {
     return this.#pendingBytes;
   }
 
-  /** Writes what is newest of `key`, soon; drops it, counted, when there is no connection or no room. */
+  /** Writes it, soon, instead of what still waits under `key`; drops it, counted, when there is no connection or no room. */
   write(key: string, write: Write): void {
     if (!this.#ready) {
       this.#metrics.dropped('disconnected');
       return;
     }
     const older = this.#writes.get(key);
-    const newest = older === undefined ? write : write.after(older);
-    const bytes = this.#pendingBytes + newest.bytes - (older?.bytes ?? 0);
+    const bytes = this.#pendingBytes + write.bytes - (older?.bytes ?? 0);
     if (bytes > this.#pendingBytesMax || (older === undefined && this.#writes.size >= this.#writesMax)) {
       this.#metrics.dropped('full');
       return;
     }
     this.#pendingBytes = bytes;
-    this.#writes.set(key, newest);
+    this.#writes.set(key, write);
     this.#turnSoon();
   }
 

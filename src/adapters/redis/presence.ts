@@ -37,8 +37,8 @@ export class RedisPresence implements Presence {
     if (members === NO_REPLY) return 'unknown';
     const last = new Map<DeviceId, string>();
     for (const member of members as string[]) {
-      const [device, edge] = member.split(' ') as [DeviceId, string];
-      last.set(device, edge); // rising by time
+      const [device = '', edge] = member.split(' ');
+      if (edge !== undefined) last.set(device, edge); // rising by time; without a space it is not of our making
     }
     return [...last]
       .map(([device, edge]) => ({ device, edge }))
@@ -75,10 +75,6 @@ class Online implements Write {
     this.#presenceMs = presenceMs;
   }
 
-  after(): Write {
-    return this;
-  }
-
   addTo({ keys, args }: ScriptCall, prefix: string): void {
     keys.push(keyOf(prefix, this.#user));
     args.push(this.#member, this.#now, this.#presenceMs);
@@ -97,10 +93,6 @@ class Offline implements Write {
     this.bytes = member.length + ENTRY_BYTES;
     this.#user = user;
     this.#member = member;
-  }
-
-  after(): Write {
-    return this;
   }
 
   addTo({ keys, args }: ScriptCall, prefix: string): void {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { edgeSubject } from '../../../cluster/peer/subjects.ts';
 import { cmid, createDirect, createGroup, history, send } from '../actors/requests.ts';
+import { handOver, pair, say } from './pair.ts';
 import { LEASE_MS, refusals, World } from './term-world.ts';
 
 test('what users send and read goes over the bus to the owner and back', async () => {
@@ -49,6 +50,25 @@ test('what a dead owner committed and told nobody is told by its successor, unas
   const row = (await world.nodes()).find(({ node }) => node === first.term.node);
   assert.deepEqual([row?.state, row?.walked], ['dead', true]);
 });
+
+for (const quietMs of [100, 60_000])
+  test(`the newest page is answered from memory by whoever comes to own a conversation, ${quietMs} ms after its last event`, async () => {
+    const all = await pair();
+    const { world, conv, from, to, b, bob } = all;
+    const asked = history('bob', { conv, session: bob.number, limit: 50 });
+    await say(all, 130);
+    await world.live(quietMs);
+    await handOver(all);
+    assert.equal(await world.ask(b, asked), 'page of 50', 'who was handed it');
+    from.term.setDraining(false);
+    await say(all, 1);
+    await world.live(quietMs);
+    const owner = (await world.ownerOf(conv)) === to.node ? to : from;
+    owner.kill();
+    await world.live(LEASE_MS + 2_000);
+    assert.notEqual(await world.ownerOf(conv), owner.node);
+    assert.equal(await world.ask(b, asked), 'page of 50', 'who took it over');
+  });
 
 test('a drained owner ends its term at once, walked, and its successor needs no lease timeout', async () => {
   const world = new World();
