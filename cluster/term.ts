@@ -1,7 +1,7 @@
-import type { Beat, LeaseTable } from '../src/core/cluster-ports.ts';
+import type { Beat, LeaseRow, LeaseTable } from '../src/core/cluster-ports.ts';
 import type { NodeId } from '../src/core/ids.ts';
 import { askPatiently } from '../src/core/patience.ts';
-import type { Logger, System, Timer } from '../src/core/ports.ts';
+import { type Logger, StoreUnavailable, type System, type Timer } from '../src/core/ports.ts';
 
 /** live: may commit. steppedDown: it may be taken for dead soon, and must not serve. over: dead for good. */
 export type TermState = 'starting' | 'live' | 'steppedDown' | 'over';
@@ -63,7 +63,10 @@ export class Term {
     this.#heartbeatListeners.push(listener);
   }
 
-  /** Claims nothing until an applied insert, or a serial read, shows the row live. */
+  /**
+   * Claims nothing until an applied insert, or a serial read, shows the row live. Rejects with StoreUnavailable if the
+   * store does not answer, or did so too late: the row may be there for longer than its node knows.
+   */
   async start(): Promise<void> {
     const { node, addr, roles, system, logger } = this.#options;
     const row = {
@@ -75,13 +78,15 @@ export class Term {
       walked: false,
       ...this.#options.beat(),
     } as const;
-    const insert = async (): Promise<boolean> => {
+    const insert = async (): Promise<LeaseRow['state'] | undefined> => {
       const inserted = await this.#table.insertNode(row);
-      if (inserted.t === 'applied') return true;
-      if (inserted.t === 'notApplied') return inserted.row?.state === 'live' && inserted.row.node === node;
-      return (await this.#table.node(node))?.state === 'live';
+      if (inserted.t === 'applied') return 'live';
+      return (inserted.t === 'notApplied' ? inserted.row : await this.#table.node(node))?.state;
     };
-    while (!(await askPatiently(insert, system, logger)));
+    let state: LeaseRow['state'] | undefined;
+    while (state === undefined) state = await askPatiently(insert, system, logger);
+    if (state === 'dead')
+      throw new StoreUnavailable('the node was taken for dead before it knew that it lived');
     this.#heartbeatOk = system.monotonic();
     this.#lookedAt = system.monotonic();
     this.#set('live');
