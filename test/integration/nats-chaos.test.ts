@@ -60,15 +60,15 @@ const CONV = '11111111-1111-4111-8111-111111111111';
 /** A message as it should be in the log, save what a case spoils. */
 function row(
   seq: number,
-  spoilt: { fence?: number; c?: number; cmid?: number; ts?: number; n?: number } = {},
+  spoilt: { fence?: number; c?: number; x?: number; cmid?: number; ts?: number; n?: number } = {},
 ): StoredRow {
-  const { fence = 1, c = seq - 1, cmid = seq, ts = seq, n = seq } = spoilt;
+  const { fence = 1, c = seq - 1, x = 0, cmid = seq, ts = seq, n = seq } = spoilt;
   const env = encodeMessage({
     ...{ conv: CONV, seq, n, ts, from: 'ann', device: 'd', kind: 'text', text: true },
     cmid: `00000000-0000-4000-8000-${String(cmid).padStart(12, '0')}`,
     body: new Uint8Array(1),
   });
-  return { seq, fence, c, m: 0, x: 0, env };
+  return { seq, fence, c, m: 0, x, env };
 }
 
 test('the walk over a store finds each kind of damage in a log, and none in a sound one', () => {
@@ -87,6 +87,7 @@ test('the walk over a store finds each kind of damage in a log, and none in a so
     [/has seq 1 too$/, [row(1), row(2, { cmid: 1 })]],
     [/^its fence is 3/, [row(1, { fence: 3 })]],
     [/^it was written when 2 was committed/, [row(1), row(2, { c: 2 })]],
+    [/^it was written when 2 was indexed/, [row(1), row(2, { x: 2 })]],
     [/^its time 1 is before 5/, [row(1, { ts: 5 }), row(2, { ts: 1 })]],
     [/^n is 3, not 2/, [row(1), row(2, { n: 3 })]],
     [/^its frame says seq 2/, [{ ...row(2), seq: 1, c: 0 }]],

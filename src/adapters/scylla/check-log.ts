@@ -1,6 +1,6 @@
 import type { HeadRow, OwnerRow } from '../../core/cluster-ports.ts';
 import type { ConversationId, Seq } from '../../core/ids.ts';
-import type { StoredRow } from '../../core/rows.ts';
+import type { DedupHit, StoredRow } from '../../core/rows.ts';
 import { SERVER_FRAMES } from '../../protocol/frames.ts';
 import {
   MESSAGE_HEADER_BYTES,
@@ -16,6 +16,14 @@ import {
 } from '../../protocol/message-frame.ts';
 import type { ClusterFindings } from './check.ts';
 
+/** A message's id, and where the log has it. */
+export interface LoggedId {
+  readonly user: string;
+  readonly device: string;
+  readonly cmid: string;
+  readonly seq: Seq;
+}
+
 /** Follows one conversation through its committed rows: seqs dense, c, m, n and ts as they must be, no id twice. */
 export class LogCheck {
   readonly conv: ConversationId;
@@ -24,9 +32,11 @@ export class LogCheck {
   #n = 0;
   #ts = 0;
   #m: Seq = 0;
+  /** The ids of all rows up to it are said to be indexed. */
+  #x: Seq = 0;
   #isBroken = false;
   /** As wide as the conversation is long. */
-  readonly #seqOf = new Map<string, Seq>();
+  readonly #ids = new Map<string, LoggedId & { readonly ts: number }>();
   readonly #owner: OwnerRow;
   readonly #headRow: HeadRow | undefined;
   readonly #findings: ClusterFindings;
@@ -45,7 +55,7 @@ export class LogCheck {
 
   /** In the order of seqs. */
   row(row: StoredRow): void {
-    const { seq, fence, c, m, env } = row;
+    const { seq, fence, c, m, x, env } = row;
     if (seq !== this.head + 1 && !this.#isBroken) {
       this.#damage(this.head + 1, `missing: the log goes on at ${seq}`);
       this.#isBroken = true; // what follows is judged on its own
@@ -54,6 +64,8 @@ export class LogCheck {
     if (fence > this.#owner.fence)
       this.#damage(seq, `its fence is ${fence}, its owner's ${this.#owner.fence}`);
     if (c >= seq) this.#damage(seq, `it was written when ${c} was committed`);
+    if (x >= seq) this.#damage(seq, `it was written when ${x} was indexed`);
+    this.#x = Math.max(this.#x, x);
     if (env.length < MESSAGE_HEADER_BYTES || env[0] !== SERVER_FRAMES.message.type)
       return this.#damage(seq, 'no message frame');
     if (readU64(env, SEQ_AT) !== seq) this.#damage(seq, `its frame says seq ${readU64(env, SEQ_AT)}`);
@@ -72,6 +84,17 @@ export class LogCheck {
       this.#damage(head + 1, `missing: conv_head says head ${this.#headRow.head}`);
   }
 
+  /** Those of events since `since` (Unix ms) that the index must have. */
+  *indexed(since: number): Generator<LoggedId> {
+    for (const id of this.#ids.values()) if (id.seq <= this.#x && id.ts >= since) yield id;
+  }
+
+  /** What the index has under such an id. */
+  hit({ seq }: LoggedId, hit: DedupHit | undefined): void {
+    if (hit === undefined) this.#damage(seq, 'its id is not in the index, and the log says that it is');
+    else if (hit.seq !== seq) this.#damage(seq, `under its id the index has seq ${hit.seq}`);
+  }
+
   #order(seq: Seq, m: Seq, env: Uint8Array): void {
     const ts = readU64(env, TS_AT);
     if (ts < this.#ts) this.#damage(seq, `its time ${ts} is before ${this.#ts}, that of the event before it`);
@@ -87,10 +110,11 @@ export class LogCheck {
   #id(seq: Seq, env: Uint8Array): void {
     const cmid = messageCmid(env);
     if (cmid === '') return;
-    const key = `${messageFrom(env)} ${messageDevice(env)} ${cmid}`;
-    const before = this.#seqOf.get(key);
-    if (before !== undefined) this.#damage(seq, `the message ${key} has seq ${before} too`);
-    else this.#seqOf.set(key, seq);
+    const [user, device] = [messageFrom(env), messageDevice(env)];
+    const key = `${user} ${device} ${cmid}`;
+    const before = this.#ids.get(key);
+    if (before !== undefined) this.#damage(seq, `the message ${key} has seq ${before.seq} too`);
+    else this.#ids.set(key, { user, device, cmid, seq, ts: this.#ts });
   }
 
   #compareHead(seq: Seq, { n, ts }: HeadRow): void {

@@ -2,10 +2,12 @@ import type { types } from 'cassandra-driver';
 import { lastOfBucket } from '../../core/buckets.ts';
 import type { FloorRow, OwnerRow } from '../../core/cluster-ports.ts';
 import type { ConversationId, Seq } from '../../core/ids.ts';
+import { StoreUnavailable } from '../../core/ports.ts';
 import type { StoredRow } from '../../core/rows.ts';
+import { LIMITS } from '../../protocol/limits.ts';
 import { numbersOf, uuidOf } from './cells.ts';
 import type { ScyllaClient } from './client.ts';
-import { LogCheck } from './check-log.ts';
+import { LogCheck, type LoggedId } from './check-log.ts';
 import { ScyllaLogTable } from './log-table.ts';
 import type { Statement } from './statements.ts';
 
@@ -41,7 +43,11 @@ const PAGE_ROWS = 1_000;
 const AT_ONCE = 16;
 const DAMAGES_MAX = 1_000;
 const PROGRESS_CONVERSATIONS = 100;
-const LIMITS = { rowsMax: 2_000, bytesMax: 4 * 1024 * 1024 };
+const READ_LIMITS = { rowsMax: 2_000, bytesMax: 4 * 1024 * 1024 };
+/** Of one conversation. */
+const IDS_AT_ONCE = 256;
+/** Ids expire by the clock of the store. */
+const CLOCKS_APART_MS_MAX = 24 * 3_600_000;
 
 /** Gathers what is found. */
 export class ClusterFindings {
@@ -56,11 +62,13 @@ export class ClusterFindings {
 }
 
 /**
- * Walks every conversation of a keyspace. Nodes may run, but what is written meanwhile may be taken for damage. Changes
- * nothing; `onProgress` gets a line for people now and then. Rejects with StoreUnavailable.
+ * Walks every conversation of a keyspace, and looks up the ids of its messages as an owner would. Nodes may run, but what
+ * is written meanwhile may be taken for damage. Changes nothing; `now` is Unix ms; `onProgress` gets a line for people now
+ * and then. Rejects with StoreUnavailable.
  */
 export async function checkCluster(
   client: ScyllaClient,
+  now: number,
   onProgress: (line: string) => void,
 ): Promise<ClusterCheckReport> {
   const findings = new ClusterFindings();
@@ -73,13 +81,15 @@ export async function checkCluster(
   for (const conv of buckets.keys())
     if (!owners.has(conv)) findings.add(conv, undefined, 'has events, but no owner row');
   const log = new ScyllaLogTable(client);
+  const since = now - LIMITS.dedupWindowMs + CLOCKS_APART_MS_MAX;
   const left = [...owners];
   let [rows, done] = [0, 0];
   const work = async (): Promise<void> => {
     for (let next = left.pop(); next !== undefined; next = left.pop()) {
       const [conv, owner] = next;
-      const count = await checkConversation(log, conv, owner, buckets.get(conv) ?? [], findings);
-      rows += count;
+      const check = await checkLog(log, conv, owner, buckets.get(conv) ?? [], findings);
+      await checkIndex(log, check, since);
+      rows += check.head;
       if (++done % PROGRESS_CONVERSATIONS === 0)
         onProgress(`${done} of ${owners.size} conversations, ${rows} events`);
     }
@@ -101,13 +111,13 @@ async function bucketsOf(client: ScyllaClient): Promise<Map<ConversationId, numb
   return buckets;
 }
 
-async function checkConversation(
+async function checkLog(
   log: ScyllaLogTable,
   conv: ConversationId,
   owner: OwnerRow,
   buckets: readonly number[],
   findings: ClusterFindings,
-): Promise<number> {
+): Promise<LogCheck> {
   const [floor, head] = [await log.floor(conv), await log.head(conv)];
   if (floor !== undefined && floor.fence > owner.fence)
     findings.add(conv, undefined, `its floor is of fence ${floor.fence}, its owner of ${owner.fence}`);
@@ -116,7 +126,7 @@ async function checkConversation(
     const first = bucket * BUCKET_ROWS + 1;
     const last = lastOfBucket(first);
     for (let from = first, more = true; more; ) {
-      const range = await log.rows(conv, from, last, LIMITS);
+      const range = await log.rows(conv, from, last, READ_LIMITS);
       for (const row of committedOf(range.rows, floor)) check.row(row);
       more = range.more;
       from = (range.rows.at(-1)?.seq ?? last) + 1;
@@ -124,7 +134,22 @@ async function checkConversation(
     }
   }
   check.finish();
-  return check.head;
+  return check;
+}
+
+async function checkIndex(log: ScyllaLogTable, check: LogCheck, since: number): Promise<void> {
+  let ids: LoggedId[] = [];
+  const lookUp = async (id: LoggedId): Promise<void> => {
+    const found = await log.lookUp(check.conv, id.user, id.device, id.cmid);
+    if (found.t === 'unavailable') throw new StoreUnavailable('the index of ids does not answer');
+    check.hit(id, found.t === 'found' ? found.hit : undefined);
+  };
+  for (const id of check.indexed(since)) {
+    if (ids.push(id) < IDS_AT_ONCE) continue;
+    await Promise.all(ids.map(lookUp));
+    ids = [];
+  }
+  await Promise.all(ids.map(lookUp));
 }
 
 /** The row of the highest fence of each seq, of those that the floor does not make void. */

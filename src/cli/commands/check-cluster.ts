@@ -28,10 +28,11 @@ export async function checkClusterStore(
   const { ScyllaClient } = await import('../../adapters/scylla/client.ts');
   const { checkCluster } = await import('../../adapters/scylla/check.ts');
   const { realSystem } = await import('../../adapters/system.ts');
+  const system = realSystem();
   try {
-    const client = await ScyllaClient.connect(loaded.config, { system: realSystem(), logger: silent });
+    const client = await ScyllaClient.connect(loaded.config, { system, logger: silent });
     try {
-      return await report(client.keyspace, await checkCluster(client, progress), json);
+      return await report(client.keyspace, await checkCluster(client, system.now(), progress), json);
     } finally {
       await client.close();
     }

@@ -20,7 +20,8 @@ export const check: Command = {
 No server may run on an embedded store: it is not checked then (exit code 2).
 
 With --store scylla: the log of a cluster, conversation by conversation. Each seq from 1 on must have one committed
-row, no message may be there twice, and no table may be ahead of the log. Nodes may run, but should be at rest.
+row, no message may be there twice, no table may be ahead of the log, and the ids that it says are indexed must be
+found. Nodes may run, but should be at rest.
 
 ${flagSection(FLAGS)}`,
   async run(args) {
