@@ -79,7 +79,7 @@ const FLAGS = {
     integer: true,
   },
   connections: {
-    help: 'clients (256; idle 2000); scale: per sequencer, two in each conversation',
+    help: 'clients (256; idle 8000); scale: per sequencer, two in each conversation',
     scenarios: [...LOADS, 'scale', 'idle', 'reads', 'restart'],
     range: [2, 60_000],
     integer: true,

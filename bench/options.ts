@@ -157,7 +157,7 @@ function withDefaults(
   values: Values,
 ): Options {
   const compare = values.compare === true;
-  const connections = numbers.get('connections') ?? (scenario === 'idle' ? 2000 : 256);
+  const connections = numbers.get('connections') ?? (scenario === 'idle' ? 8000 : 256);
   const isScale = scenario === 'scale';
   const rate = numbers.get('rate') ?? RATES.get(scenario);
   const isOpen = rate !== undefined && !RATES.has(scenario);
