@@ -105,11 +105,11 @@ export class Answers {
     const refusal = answer.t === 'error' && ERRORS[answer.code].retryable ? answer : undefined;
     session.lanes?.answered(
       conv,
+      cmid,
       ordinal,
       refusal?.code,
       refusal === undefined ? 0 : waitOf(refusal),
       this.#options.system.monotonic(),
-      cmid,
     );
   }
 }

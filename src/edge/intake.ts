@@ -178,7 +178,7 @@ export class Intake {
     { conv, retry, cmid }: DecodedSend,
     now: number,
   ): Refused | undefined {
-    const held = lanes.refusal(conv, retry, now, cmid);
+    const held = lanes.refusal(conv, cmid, retry, now);
     if (held !== undefined) {
       const message =
         'A send before this one was refused: wait, and send that one again first, flagged `retry`.';
@@ -205,7 +205,7 @@ export class Intake {
   ): void {
     const { bounds, system } = this.#options;
     session.lanes ??= new Lanes(bounds.lanesMax);
-    session.lanes.hold(conv, code, retryAfterMs, system.monotonic(), cmid);
+    session.lanes.hold(conv, cmid, code, retryAfterMs, system.monotonic());
   }
 
   #history(session: Session, frame: History): void {

@@ -68,7 +68,7 @@ export class Lanes {
    * come again itself: at the end of a hold they would else pass it by. A retry may be of one that was refused before,
    * whose sender has not heard yet that the one before it was refused again.
    */
-  refusal(conv: ConversationId, isRetry: boolean, now: number, cmid = ''): LaneRefusal | undefined {
+  refusal(conv: ConversationId, cmid: string, isRetry: boolean, now: number): LaneRefusal | undefined {
     const lane = this.#lanes.get(conv);
     if (this.#allHeldUntil > now) {
       const retryAfterMs = Math.max(HOLD_MS_MIN, Math.ceil(this.#allHeldUntil - now));
@@ -89,7 +89,7 @@ export class Lanes {
   }
 
   /** Numbers a send; `refusal` has admitted it. */
-  enter(conv: ConversationId, cmid = ''): LanePlace {
+  enter(conv: ConversationId, cmid: string): LanePlace {
     const lane = this.#lane(conv);
     lane.unanswered++;
     lane.owedUntil = 0;
@@ -102,11 +102,11 @@ export class Lanes {
   /** The owner's answer to a numbered send; `retryable`: it was refused, and may be sent again. */
   answered(
     conv: ConversationId,
+    cmid: string,
     ordinal: number,
     retryable: ErrorCode | undefined,
     retryAfterMs: number,
     now: number,
-    cmid = '',
   ): void {
     const lane = this.#lanes.get(conv);
     if (lane === undefined) return;
@@ -127,7 +127,7 @@ export class Lanes {
   }
 
   /** A send was refused before it was numbered. */
-  hold(conv: ConversationId, code: ErrorCode, retryAfterMs: number, now: number, cmid = ''): void {
+  hold(conv: ConversationId, cmid: string, code: ErrorCode, retryAfterMs: number, now: number): void {
     if (this.#lanes.size >= this.#lanesMax && !this.#lanes.has(conv)) {
       this.#allHeldUntil = Math.max(this.#allHeldUntil, now + retryAfterMs);
       return;

@@ -34,8 +34,8 @@ class Client {
   next(now: number): { readonly index: number; readonly request: SendRequest } | undefined {
     const index = this.#state.indexOf('waiting');
     const retry = (this.#tries[index] as number) > 0;
-    if (index < 0 || this.lanes.refusal(CONV, retry, now) !== undefined) return undefined;
-    const { ordinal, base } = this.lanes.enter(CONV);
+    if (index < 0 || this.lanes.refusal(CONV, this.id(index), retry, now) !== undefined) return undefined;
+    const { ordinal, base } = this.lanes.enter(CONV, this.id(index));
     this.#state[index] = 'out';
     (this.#tries[index] as number)++;
     const request = send('ann', this.id(index), {
@@ -56,6 +56,7 @@ class Client {
     const wait = refused ? (answer.retryAfterMs ?? 0) : 0;
     this.lanes.answered(
       CONV,
+      request.cmid,
       request.ordinal,
       refused ? answer.code : undefined,
       wait,

@@ -142,12 +142,15 @@ export class EdgeNode implements EdgeLink {
       const { session, conv } = wanted;
       const lane = `${session.number}/${conv}`;
       if (behind.has(lane) || wanted.notBefore === Number.POSITIVE_INFINITY) continue;
-      if (wanted.notBefore > now || session.lanes.refusal(conv, wanted.attempts > 0, now) !== undefined) {
+      if (
+        wanted.notBefore > now ||
+        session.lanes.refusal(conv, wanted.cmid, wanted.attempts > 0, now) !== undefined
+      ) {
         behind.add(lane);
         continue;
       }
       wanted.notBefore = Number.POSITIVE_INFINITY;
-      const place = session.lanes.enter(conv);
+      const place = session.lanes.enter(conv, wanted.cmid);
       const common = { edge: this.id, session: session.number, id: ++this.#lastId, conv };
       const request = send(session.user, wanted.cmid, {
         ...common,
@@ -170,7 +173,14 @@ export class EdgeNode implements EdgeLink {
     const now = this.#system.monotonic();
     const { session, conv } = wanted;
     const refusal = answer.t === 'error' ? answer : undefined;
-    session.lanes.answered(conv, request.ordinal, refusal?.code, refusal?.retryAfterMs ?? 0, now);
+    session.lanes.answered(
+      conv,
+      wanted.cmid,
+      request.ordinal,
+      refusal?.code,
+      refusal?.retryAfterMs ?? 0,
+      now,
+    );
     if (refusal !== undefined) {
       assert.ok(ERRORS[refusal.code].retryable, `${refusal.code}: ${refusal.message}`);
       wanted.notBefore = now + (refusal.retryAfterMs ?? 0);
