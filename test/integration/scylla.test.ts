@@ -180,7 +180,7 @@ test('scylla: every request says its consistency, and whether it may be repeated
   await projections.members(conv);
   await projections.inboxRow('ann', conv);
   await projections.inbox('ann');
-  assert.equal(requests.length, 24);
+  assert.equal(requests.length, 23);
   for (const { query, consistency, idempotent, logged } of requests)
     assert.deepEqual(
       { consistency, idempotent, logged },
@@ -236,17 +236,15 @@ test('scylla: timestamps and times to live are as DESIGN has them', { skip }, as
     [9, 8],
   );
 
+  // One in a slot of its own, which comes first, and 30 in one of time, or in two.
   await log.writeDedup(conv, [rowOf({ conv, seq: 1 })]);
-  const [dedup] = await cells('ttl(hit)', 'dedup', `conv = ${conv} AND user = 'ann' AND device = 'phone'`);
-  assert.ok(Math.abs((dedup as number) - 30 * 86_400) < 60, `${dedup}`);
   await log.writeDedup(conv, timelyRows(conv, 2, 31));
-  const [n, run] = await cells(
-    'n, ttl(hits)',
-    'dedup_runs',
-    `conv = ${conv} AND user = 'ann' AND device = 'phone'`,
-  );
-  assert.equal(n, 30);
-  assert.ok(Math.abs((run as number) - 30 * 86_400) < 60, `${run}`);
+  const ofAnn = `conv = ${conv} AND user = 'ann' AND device = 'phone'`;
+  const counts = await cells('n', 'dedup_runs', ofAnn);
+  assert.ok(counts.length <= 3, counts.join());
+  assert.deepEqual([counts[0], counts.reduce((sum, n) => (sum as number) + (n as number))], [1, 31]);
+  for (const ttl of await cells('ttl(hits)', 'dedup_runs', ofAnn))
+    assert.ok(Math.abs((ttl as number) - 30 * 86_400) < 60, `${ttl}`);
   await leases.markDirty(node, 1, [{ conv, fence: 1 }]);
   const [dirty] = await cells('ttl(fence)', 'node_dirty', `node = ${node} AND slot = 1`);
   assert.ok(Math.abs((dirty as number) - 7 * 86_400) < 60, `${dirty}`);

@@ -12,6 +12,13 @@ export function u64Cell(value: number): Buffer {
   return cell;
 }
 
+/** A bigint of at most 2^53 - 1, on either side of 0. */
+export function i64Cell(value: number): Buffer {
+  const cell = Buffer.allocUnsafe(8);
+  cell.writeBigInt64BE(BigInt(value));
+  return cell;
+}
+
 export function intCell(value: number): Buffer {
   const cell = Buffer.allocUnsafe(4);
   cell.writeInt32BE(value, 0);
@@ -49,13 +56,7 @@ export function bytesOf(value: Buffer): Uint8Array {
 
 export const HIT_BYTES = 24;
 
-/** What was committed under an id, as one cell: a third of the work that a cell per number is. */
-export function hitCell(hit: DedupHit): Buffer {
-  const cell = Buffer.allocUnsafe(HIT_BYTES);
-  writeHit(cell, 0, hit);
-  return cell;
-}
-
+/** What was committed under an id: seq | ts | hash, 8 bytes each. */
 export function writeHit(bytes: Uint8Array, at: number, { seq, ts, hash }: DedupHit): void {
   writeU64(bytes, at, seq);
   writeU64(bytes, at + 8, ts);

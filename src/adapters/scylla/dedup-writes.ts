@@ -1,25 +1,18 @@
 import type { ConversationId } from '../../core/ids.ts';
 import type { AppendRow } from '../../core/rows.ts';
 import { readU64, TS_AT } from '../../protocol/message-frame.ts';
-import { hitCell, intCell, u64Cell, uuidCell } from './cells.ts';
+import { i64Cell, intCell, u64Cell, uuidCell } from './cells.ts';
 import { type IdEntry, runCell, runsOf } from './dedup-runs.ts';
 import type { PartitionBatches } from './partition-batches.ts';
 import type { Statement } from './statements.ts';
 
 /** 30 days (LIMITS.dedupWindowMs). A real timestamp: the rows expire in time windows. */
-const WRITE_ONE: Statement = {
+const WRITE_DEDUP: Statement = {
   name: 'writeDedup',
   kind: 'write',
-  cql: `INSERT INTO {ks}.dedup (conv, user, device, cmid, hit) VALUES (?, ?, ?, ?, ?)
+  cql: `INSERT INTO {ks}.dedup_runs (conv, user, device, slot, seq, n, hits) VALUES (?, ?, ?, ?, ?, ?, ?)
     USING TTL 2592000`,
 };
-const WRITE_RUN: Statement = {
-  name: 'writeDedupRun',
-  kind: 'write',
-  cql: `INSERT INTO {ks}.dedup_runs (conv, user, device, first, seq, n, hits) VALUES (?, ?, ?, ?, ?, ?, ?)
-    USING TTL 2592000`,
-};
-const ONE_BYTES = 150;
 /** Of what surrounds a run's ids. */
 const RUN_BYTES = 200;
 
@@ -38,17 +31,12 @@ export function dedupWrites(
 ): void {
   const convCell = uuidCell(conv);
   for (const { key, user, device, entries } of byDevice(rows)) {
-    const { runs, single } = runsOf(entries);
-    for (const entry of single) {
-      const params = [convCell, user, device, uuidCell(entry.cmid), hitCell(entry)];
-      batches.addOne(key, { statement: WRITE_ONE, params }, ONE_BYTES);
-    }
-    for (const run of runs) {
-      const [first] = run as [IdEntry];
+    for (const run of runsOf(entries)) {
+      const [first] = run.entries as [IdEntry];
       const hits = runCell(run);
-      const runKey = [uuidCell(first.cmid), u64Cell(first.seq), intCell(run.length)];
+      const runKey = [i64Cell(run.slot), u64Cell(first.seq), intCell(run.entries.length)];
       const params = [convCell, user, device, ...runKey, hits];
-      batches.addOne(`runs ${key}`, { statement: WRITE_RUN, params }, RUN_BYTES + hits.length);
+      batches.addOne(key, { statement: WRITE_DEDUP, params }, RUN_BYTES + hits.length);
     }
   }
 }

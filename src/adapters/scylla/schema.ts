@@ -78,8 +78,9 @@ export const MIGRATIONS: readonly Migration[] = [
     version: 6,
     title: 'deduplication by runs of ids',
     statements: [
-      `CREATE TABLE IF NOT EXISTS {ks}.dedup_runs (conv uuid, user text, device text, first blob, seq bigint, n int,
-        hits blob, PRIMARY KEY ((conv, user, device), first, seq, n)) WITH ${windows('DAYS', 2)}`,
+      `CREATE TABLE IF NOT EXISTS {ks}.dedup_runs (conv uuid, user text, device text, slot bigint, seq bigint,
+        n int, hits blob, PRIMARY KEY ((conv, user, device), slot, seq, n)) WITH ${windows('DAYS', 2)}`,
+      'DROP TABLE IF EXISTS {ks}.dedup',
     ],
   },
 ];
