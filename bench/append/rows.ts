@@ -60,19 +60,20 @@ export class Rows {
   next(count: number): AppendRow[] {
     const last = Math.min(this.head + count, lastOfBucket(this.head + 1));
     const ts = Date.now();
+    // As clients make them: an id's first 6 bytes are the time. The last 6 are the seq.
+    const idPrefix = hex(ts).replace(/.{4}$/, '-$&') + this.#middle;
     const rows: AppendRow[] = [];
-    while (this.head < last) rows.push(this.#row(++this.head, ts));
+    while (this.head < last) rows.push(this.#row(++this.head, ts, idPrefix));
     return rows;
   }
 
-  #row(seq: number, ts: number): AppendRow {
+  #row(seq: number, ts: number, idPrefix: string): AppendRow {
     const side = seq % USERS.length;
     const env = (this.#templates[side] as Uint8Array).slice();
     writeU64(env, SEQ_AT, seq);
     writeU64(env, N_AT, seq);
     writeU64(env, TS_AT, ts);
-    // As clients make them: the id's first 6 bytes are the time. The last 6 are the seq.
-    const cmid = hex(ts).replace(/.{4}$/, '-$&') + this.#middle + hex(seq);
+    const cmid = idPrefix + hex(seq);
     uuidToBytes(cmid, env, CMID_AT);
     return {
       seq,

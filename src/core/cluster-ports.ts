@@ -137,7 +137,7 @@ export interface RowRange {
   readonly more: boolean;
 }
 
-/** messages, dedup, conv_floor and conv_head. Everything at LOCAL_QUORUM; reads reject with StoreUnavailable. */
+/** messages, dedup_runs, conv_floor and conv_head. Everything at LOCAL_QUORUM; reads reject with StoreUnavailable. */
 export interface LogTable {
   /** One unlogged batch in one partition: rows of one bucket. The same rows written again change nothing. */
   write(conv: ConversationId, rows: readonly LogRow[]): Promise<WriteOutcome>;

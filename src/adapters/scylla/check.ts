@@ -138,18 +138,14 @@ async function checkLog(
 }
 
 async function checkIndex(log: ScyllaLogTable, check: LogCheck, since: number): Promise<void> {
-  let ids: LoggedId[] = [];
   const lookUp = async (id: LoggedId): Promise<void> => {
     const found = await log.lookUp(check.conv, id.user, id.device, id.cmid);
     if (found.t === 'unavailable') throw new StoreUnavailable('the index of ids does not answer');
     check.hit(id, found.t === 'found' ? found.hit : undefined);
   };
-  for (const id of check.indexed(since)) {
-    if (ids.push(id) < IDS_AT_ONCE) continue;
-    await Promise.all(ids.map(lookUp));
-    ids = [];
-  }
-  await Promise.all(ids.map(lookUp));
+  const ids = [...check.indexed(since)];
+  for (let at = 0; at < ids.length; at += IDS_AT_ONCE)
+    await Promise.all(ids.slice(at, at + IDS_AT_ONCE).map(lookUp));
 }
 
 /** The row of the highest fence of each seq, of those that the floor does not make void. */

@@ -17,7 +17,6 @@ const WRITE_DEDUP: Statement = {
 const RUN_BYTES = 200;
 
 interface Device {
-  readonly key: string;
   readonly user: string;
   readonly device: string;
   readonly entries: IdEntry[];
@@ -30,25 +29,25 @@ export function dedupWrites(
   batches: PartitionBatches,
 ): void {
   const convCell = uuidCell(conv);
-  for (const { key, user, device, entries } of byDevice(rows)) {
+  for (const [partition, { user, device, entries }] of byDevice(rows)) {
     for (const run of runsOf(entries)) {
       const [first] = run.entries as [IdEntry];
       const hits = runCell(run);
       const runKey = [i64Cell(run.slot), u64Cell(first.seq), intCell(run.entries.length)];
       const params = [convCell, user, device, ...runKey, hits];
-      batches.addOne(key, { statement: WRITE_DEDUP, params }, RUN_BYTES + hits.length);
+      batches.addOne(partition, { statement: WRITE_DEDUP, params }, RUN_BYTES + hits.length);
     }
   }
 }
 
-function byDevice(rows: readonly AppendRow[]): Iterable<Device> {
+function byDevice(rows: readonly AppendRow[]): ReadonlyMap<string, Device> {
   const devices = new Map<string, Device>();
   for (const { user, device, cmid, seq, env, hash } of rows) {
     if (cmid === '') continue;
     const key = `${user} ${device}`;
     let found = devices.get(key);
-    if (found === undefined) devices.set(key, (found = { key, user, device, entries: [] }));
+    if (found === undefined) devices.set(key, (found = { user, device, entries: [] }));
     found.entries.push({ cmid, seq, ts: readU64(env, TS_AT), hash });
   }
-  return devices.values();
+  return devices;
 }

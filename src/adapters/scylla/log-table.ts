@@ -68,7 +68,7 @@ const WRITE_HEAD: Statement = {
 /** Of env bytes; what an AppendBatch may hold, 48 KiB, is below it. */
 const APPEND_BYTES_MAX = 50_000;
 
-/** messages, dedup, conv_floor and conv_head; and what establishes a conversation. */
+/** messages, dedup_runs, conv_floor and conv_head; and what establishes a conversation. */
 export class ScyllaLogTable implements LogTable {
   readonly #client: ScyllaClient;
   readonly #lookUps: LookUps;
